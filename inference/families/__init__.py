@@ -1,0 +1,11 @@
+"""Model families: one file per kind, found by looking into this folder; data, not subclasses."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from inference.families.base import FAMILIES, CamLayer, Family, family_named, register
+
+__all__ = ["FAMILIES", "CamLayer", "Family", "family_named", "register"]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,104 @@
+"""The model folder: the one contract between training and everything that uses a model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inference.errors import ModelFolderError
+from inference.files import read_json, sha256_of, write_text_atomically
+from inference.settings import Settings, read_settings
+from inference.types import Task
+from inference.validation import describe
+
+SCHEMA_VERSION = 1
+SETTINGS_FILE = "settings.json"
+FACTS_FILE = "model.json"
+WEIGHTS_FILE = "model.safetensors"
+ONNX_FILE = "model.onnx"
+
+
+class Preprocessing(BaseModel):
+    """How pixels are normalised before the network: (pixel / 255 - mean) / std, per channel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class ModelFacts(BaseModel):
+    """model.json: what was built and where it came from; nothing here is for users to change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int
+    task: Task
+    family: str
+    image_size: int = Field(description="side in pixels that the network was built for")
+    labels: tuple[str, ...] = Field(min_length=1, description="in the order of the outputs")
+    preprocessing: Preprocessing
+    files: dict[str, str] = Field(description="file name to SHA-256")
+    metrics: dict[str, float] = {}
+    provenance: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder that was read and checked; weights and graph stay on disk."""
+
+    path: Path
+    facts: ModelFacts
+    settings: Settings
+
+    @property
+    def weights_path(self) -> Path:
+        """The safetensors file."""
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def onnx_path(self) -> Path:
+        """The ONNX graph."""
+        return self.path / ONNX_FILE
+
+
+def open_model_folder(path: Path) -> ModelFolder:
+    """Read model.json and settings.json and verify every file's hash.
+
+    Raises ModelFolderError when something is missing, damaged or written by a newer version.
+    """
+    if not path.is_dir():
+        raise ModelFolderError(f"model folder {path} does not exist")
+    facts = _read_facts(path / FACTS_FILE)
+    for name, expected in facts.files.items():
+        _check_hash(path / name, expected)
+    return ModelFolder(path, facts, read_settings(path / SETTINGS_FILE, facts.task))
+
+
+def write_facts(path: Path, facts: ModelFacts) -> None:
+    """Write model.json into the model folder `path`."""
+    write_text_atomically(path / FACTS_FILE, facts.model_dump_json(indent=2) + "\n")
+
+
+def _read_facts(path: Path) -> ModelFacts:
+    values = read_json(path)
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ModelFolderError(
+            f"{path}: schema_version must be 1…{SCHEMA_VERSION}, got {version!r}; "
+            "a newer version of this program may have written it"
+        )
+    try:
+        return ModelFacts.model_validate(values)
+    except ValidationError as error:
+        raise ModelFolderError(f"{path}: {describe(error, ModelFacts)}") from None
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise ModelFolderError(f"{path} is missing from the model folder")
+    if sha256_of(path) != expected:
+        raise ModelFolderError(
+            f"{path} does not match its SHA-256 in {FACTS_FILE}: it is damaged or was replaced"
+        )

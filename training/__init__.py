@@ -1,0 +1,1 @@
+"""A job file and labelled images in, a model folder out."""

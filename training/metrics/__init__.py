@@ -1,0 +1,1 @@
+"""Metrics under Azure's names."""
