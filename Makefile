@@ -1,0 +1,52 @@
+# Everything starts here. `make demo` and `make test` need nothing but Python >= 3.11, make and gcc.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-from-lock
+export BENTOML_DO_NOT_TRACK := 1
+
+.PHONY: help setup demo test test-slow check format lint types lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## build .venv from requirements.lock; does nothing when it is up to date
+
+# The stamp is a copy of the lock file, so a fresh checkout with new times installs nothing again.
+$(STAMP): requirements.lock
+	@if cmp -s requirements.lock $(STAMP); then touch $(STAMP); else $(MAKE) --no-print-directory install; fi
+
+.PHONY: install
+install:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, found " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-deps --requirement requirements.lock
+	cp requirements.lock $(STAMP)
+
+demo: setup  ## train on synthetic photos, serve, score, explain
+	$(BIN)/python -m examples.demo
+
+test: setup  ## the default tests: at most 5 minutes on two cores
+	$(BIN)/python -m pytest
+
+test-slow: setup  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow --timeout=1800
+
+check: lint types test  ## what CI runs
+
+format: setup  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+lock:  ## write requirements.lock from what is installed in .venv
+	$(BIN)/pip freeze --all | grep -v ^pip== | sed -E '/^(cuda-|nvidia-|triton)/ s/$$/ ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
+
+clean:  ## remove what the demo and the tools made (not runs/, not .venv)
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache
