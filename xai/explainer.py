@@ -1,0 +1,106 @@
+"""A model folder and an image to an explanation."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.errors import ExplanationFailed
+from inference.families import family_named
+from inference.model_folder import ModelFolder
+from inference.networks import load_network
+from inference.preprocess import normalize, resize_and_crop
+from inference.schema import XaiParameters
+from inference.types import Task, probabilities
+from xai.explanation import Explanation, explanation_body
+from xai.folding import fold_batch_norms
+from xai.merging import region_map
+from xai.methods import Subject, method_named
+from xai.paths import no_checkpoint
+from xai.segments import find_segments
+
+__all__ = ["Explainer", "Explanation", "explanation_body"]
+
+
+class Explainer:
+    """A model folder's eager network, ready to explain.
+
+    Nothing in it changes after construction, so several threads may explain at the same time.
+    """
+
+    def __init__(self, folder: ModelFolder, *, device: str = "cpu") -> None:
+        self._task = folder.facts.task
+        self._settings = folder.settings
+        self._cam = family_named(folder.facts.family).cam
+        self._device = torch.device(device)
+        network = fold_batch_norms(load_network(folder, device=device))
+        self._network = network.to(memory_format=torch.channels_last)
+        _compile_kernels()
+
+    def explain(
+        self,
+        image_rgb: NDArray[np.uint8],
+        parameters: XaiParameters,
+        *,
+        checkpoint: Callable[[], None] = no_checkpoint,
+    ) -> Explanation:
+        """Explain the most probable class of an image (H, W, 3).
+
+        If multi-label: every class whose probability reaches the request's
+        `confidence_score_threshold_multilabel`, which may be none.
+
+        `checkpoint` is called between chunks of work; what it raises ends the explanation.
+        Raises ExplanationFailed when the network gives something that is not a number.
+        """
+        crop = resize_and_crop(
+            image_rgb,
+            resize_size=self._settings.valid_resize_size,
+            crop_size=self._settings.valid_crop_size,
+        )
+        image = torch.from_numpy(normalize(crop[None])[0]).to(self._device)
+        # TF32 would keep 10 bits of the mantissa: too few for sums over a path
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            probs = self._score(image)
+            targets = explained_classes(
+                probs, self._task, threshold=parameters.confidence_score_threshold_multilabel
+            )
+            subject = Subject(self._network, self._cam, image, targets)
+            attributions = _attributions(subject, parameters, checkpoint)
+        return Explanation(crop, probs, targets, attributions)
+
+    def _score(self, image: torch.Tensor) -> NDArray[np.float32]:
+        with torch.no_grad():
+            logits = self._network(image[None])[0]
+        return probabilities(logits.cpu().numpy(), self._task)
+
+
+def explained_classes(
+    probs: NDArray[np.float32], task: Task, *, threshold: float
+) -> tuple[int, ...]:
+    """Choose the most probable class or, if multi-label, all that reach the threshold."""
+    if task is Task.MULTILABEL:
+        return tuple(np.flatnonzero(probs >= threshold).tolist())
+    return (int(probs.argmax()),)
+
+
+def _attributions(
+    subject: Subject, parameters: XaiParameters, checkpoint: Callable[[], None]
+) -> tuple[NDArray[np.float32], ...]:
+    if not subject.targets:
+        return ()
+    run = method_named(parameters.xai_algorithm).run
+    attributions = run(subject, parameters, checkpoint).cpu().numpy()
+    if not np.isfinite(attributions).all():
+        raise ExplanationFailed(
+            f"{parameters.xai_algorithm} met values that are not finite in the network: "
+            "its weights may be damaged"
+        )
+    return tuple(np.ascontiguousarray(attribution) for attribution in attributions)
+
+
+def _compile_kernels() -> None:
+    """Have everything compiled now rather than in the first request."""
+    segments = find_segments(np.zeros((8, 8, 3), np.float32))
+    for fast in (True, False):
+        region_map(np.zeros((8, 8), np.float32), segments, fast=fast)

@@ -1,0 +1,68 @@
+"""What an explanation is, and how it looks on the wire."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.schema import XaiParameters
+from inference.types import Task
+from xai.methods import method_named
+from xai.picture import explanation_png
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Which pixels made the model say so, for one image.
+
+    crop_rgb (S, S, 3): the pixels that the model saw; probs (C,), in label order; targets: indices
+    of the explained classes; attributions: (3, S, S) float32 per target, for the class's logit.
+    """
+
+    crop_rgb: NDArray[np.uint8]
+    probs: NDArray[np.float32]
+    targets: tuple[int, ...]
+    attributions: tuple[NDArray[np.float32], ...]
+
+    def __post_init__(self) -> None:
+        side = self.crop_rgb.shape[0]
+        shapes = [attribution.shape for attribution in self.attributions]
+        if shapes != [(3, side, side)] * len(self.targets):
+            raise ValueError(
+                f"attributions must have shape (3, {side}, {side}) for each of the "
+                f"{len(self.targets)} targets, got {shapes}"
+            )
+
+
+def explanation_body(
+    explanation: Explanation, parameters: XaiParameters, task: Task
+) -> dict[str, Any]:
+    """Azure's keys, those that were asked for: "visualizations" and "attributions".
+
+    Multi-class: a base64 PNG, and an array (3, S, S) float32, which the caller serialises;
+    multi-label: a list of each, in label order.
+    """
+    body: dict[str, list[Any]] = {}
+    if parameters.visualizations:
+        pictures = explanation_pngs(explanation, parameters)
+        body["visualizations"] = [b64encode(picture).decode("ascii") for picture in pictures]
+    if parameters.attributions:
+        body["attributions"] = list(explanation.attributions)
+    if task is Task.MULTILABEL:
+        return body
+    return {key: values[0] for key, values in body.items()}
+
+
+def explanation_pngs(explanation: Explanation, parameters: XaiParameters) -> list[bytes]:
+    """Draw one picture per explained class, as the method that made the attributions wants it."""
+    method = method_named(parameters.xai_algorithm)
+    return [
+        explanation_png(
+            explanation.crop_rgb,
+            method.to_scores(attribution),
+            clip_percentile=method.clip_percentile,
+        )
+        for attribution in explanation.attributions
+    ]
