@@ -1,0 +1,59 @@
+"""Every image of a table decoded once before training, in threads, by the code that serves too."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from os import cpu_count
+from pathlib import Path
+
+from inference.errors import InputError
+from inference.image import decode_image
+from training.data.records import Dropped, Record
+
+Progress = Callable[[int, int], None]  # images done, images in all
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What is known of one file: its hash, or what is wrong with it."""
+
+    sha256: str = ""
+    problem: str = ""
+
+
+def check_images(
+    rows: Sequence[Record | Dropped], *, progress: Progress | None = None
+) -> list[Record | Dropped]:
+    """Read every record's image; one that is missing or cannot be decoded drops its record.
+
+    The whole file is decoded: a truncated image has a header as good as any. A file that several
+    records name is read once. The order stays.
+    """
+    paths = sorted({row.image for row in rows if isinstance(row, Record)})
+    findings: dict[Path, _Finding] = {}
+    with ThreadPoolExecutor(max_workers=cpu_count()) as pool:
+        for path, finding in zip(paths, pool.map(_inspect, paths), strict=True):
+            findings[path] = finding
+            if progress is not None:
+                progress(len(findings), len(paths))
+    return [_checked(row, findings[row.image]) if isinstance(row, Record) else row for row in rows]
+
+
+def _checked(record: Record, finding: _Finding) -> Record | Dropped:
+    if finding.problem:
+        return Dropped(record.where, str(record.image), finding.problem)
+    return replace(record, sha256=finding.sha256)
+
+
+def _inspect(path: Path) -> _Finding:
+    try:
+        data = path.read_bytes()
+        decode_image(data)
+    except FileNotFoundError:
+        return _Finding(problem=f"the image {path} does not exist")
+    except OSError as error:
+        return _Finding(problem=f"the image {path} cannot be read: {error.strerror}")
+    except InputError as error:
+        return _Finding(problem=f"{path}: {error}")
+    return _Finding(sha256=hashlib.sha256(data).hexdigest())

@@ -1,0 +1,84 @@
+"""The lines of a JSON-lines file as labelled images, one by one, each with the place it is at."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from inference.errors import UsageError
+from training.data.records import Dropped, Label, Record
+
+ParseLabel = Callable[[Any], Label]  # raises ValueError for a value that is no label
+FindImage = Callable[[str, Path], Path]  # image_url, folder of the JSONL file → path
+
+
+def read_records(
+    path: Path, *, encoding: str, label_key: str, parse_label: ParseLabel, find_image: FindImage
+) -> Iterator[Record | Dropped]:
+    """Yield each line's record, or why it cannot be one; blank lines do not count.
+
+    Image paths are absolute and not looked at yet. Raises UsageError when the file cannot be read
+    in this encoding, and whatever UsageError the two functions raise, with the line before it.
+    """
+    for where, line in _lines(path, encoding):
+        image = ""
+        try:
+            row = _object(line)
+            image = _image_url(row)
+            found = find_image(image, path.parent)
+            yield Record(found.absolute(), parse_label(_value(row, label_key)), where)
+        except ValueError as error:
+            yield Dropped(where, image, str(error))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+
+
+def _lines(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of every line that is not blank.
+
+    Only line feeds end a line: U+2028 and its like, which str.splitlines splits at, may stand in
+    a JSON string.
+    """
+    text = _decoded(path, encoding)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield f"{path}:{number}", line.strip()
+
+
+def _decoded(path: Path, encoding: str) -> str:
+    try:
+        data = path.read_bytes()
+        return data.decode(encoding)
+    except UnicodeError as error:
+        line = data[: error.start].count(b"\n") + 1 if isinstance(error, UnicodeDecodeError) else 1
+        raise UsageError(
+            f"{path}:{line}: not {encoding.removesuffix('-sig')} text; save the file as UTF-8, or "
+            "name its encoding in MLTable (read_json_lines: {encoding: latin1})"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error.msg}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("not valid JSON: nested too deeply") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"must be a JSON object, got {type(row).__name__}")
+    return row
+
+
+def _image_url(row: dict[str, Any]) -> str:
+    url = _value(row, "image_url")
+    if not isinstance(url, str) or not url.strip():
+        raise ValueError(f"image_url must be a text that is not empty, got {url!r}")
+    return url.strip()
+
+
+def _value(row: dict[str, Any], key: str) -> Any:
+    if key not in row:
+        raise ValueError(f"{key} is missing (the line has: {', '.join(row) or 'nothing'})")
+    return row[key]

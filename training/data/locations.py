@@ -1,0 +1,110 @@
+"""Where data lie: paths, file URLs, and the remote addresses that a mapping makes local."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from inference.errors import UsageError
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_DATASTORE = re.compile(
+    r"(?:azureml://(?:.*/)?datastores/([^/]+)(?:/paths)?|AmlDatastore://([^/]+))(/.*)?",
+    re.IGNORECASE,
+)
+_AZURE_ASSET = re.compile(r"[\w.-]+(:[\w.-]+|@[\w.-]+)")
+_AZURE_PREFIX = "azureml:"  # the SDK writes local paths as azureml:./data
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` is a file system path rather than a URL or an Azure name."""
+    return not _SCHEME.match(text) and not text.startswith(_AZURE_PREFIX)
+
+
+def local_path(url: str, *, base: Path, datastores: Mapping[str, str]) -> Path:
+    """Find the local path of an address; whether there is a file is for the caller to see.
+
+    A path is relative to `base`. `datastores` maps an Azure datastore (alone, or with the beginning
+    of the path in it) or the beginning of any URL to a folder; the longest that fits wins. Raises
+    UsageError for a remote address that no mapping covers.
+    """
+    mapped = _mapped(url, datastores)
+    if mapped is not None:
+        return mapped
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return _join(base, url)
+    if scheme[1].lower() == "file":
+        return _file_url_path(url)
+    raise UsageError(_unmapped(url))
+
+
+def table_path(url: str, *, base: Path, datastores: Mapping[str, str]) -> Path:
+    """Find the local path of a job's table, which Azure's SDK writes with a prefix.
+
+    Raises UsageError for a data asset of an Azure workspace and for unmapped remote addresses.
+    """
+    if not url.startswith(_AZURE_PREFIX) or _SCHEME.match(url):
+        return local_path(url, base=base, datastores=datastores)
+    rest = url.removeprefix(_AZURE_PREFIX)
+    if _AZURE_ASSET.fullmatch(rest):
+        raise UsageError(
+            f"{url} is a data asset of an Azure workspace; download it and give its folder instead"
+        )
+    return _join(base, rest)
+
+
+def _mapped(url: str, datastores: Mapping[str, str]) -> Path | None:
+    address = _short(url)
+    for key in sorted(datastores, key=len, reverse=True):
+        prefix = _short(key).rstrip("/")
+        if address == prefix or address.startswith(prefix + "/"):
+            return _join(_folder(datastores[key], key), address[len(prefix) :].lstrip("/"))
+    return None
+
+
+def _short(url: str) -> str:
+    """Reduce an Azure datastore URL to "NAME/path", and drop what follows "?" in a web address."""
+    datastore = _DATASTORE.fullmatch(url)
+    if datastore:
+        return (datastore[1] or datastore[2]) + (datastore[3] or "")
+    return url.partition("?")[0] if url.lower().startswith("http") else url
+
+
+def _folder(target: str, key: str) -> Path:
+    if target.lower().startswith("file:"):
+        return _file_url_path(target)
+    if not is_path(target):
+        raise UsageError(
+            f"datastores: {key} must be mapped to a local folder, got {target} "
+            "(reading from remote storage is not yet supported)"
+        )
+    return Path(target)
+
+
+def _file_url_path(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError(f"{url} names another machine; a file URL has three slashes: file:///path")
+    return Path(unquote(parts.path))
+
+
+def _join(base: Path, text: str) -> Path:
+    """Join; %20 and the like are read as they stand if such a file exists, else decoded."""
+    path = base / text
+    return base / unquote(text) if "%" in text and not path.exists() else path
+
+
+def _unmapped(url: str) -> str:
+    datastore = _DATASTORE.fullmatch(url)
+    if datastore:
+        name = datastore[1] or datastore[2]
+        return (
+            f"{url} is in the Azure datastore {name}; download its files and say where they are: "
+            f"`--set datastores.{name}=FOLDER`, or `datastores: {{{name}: FOLDER}}` in the job file"
+        )
+    parts = urlsplit(url)
+    return (
+        f"{url} is remote; download its files and say where they are, in the job file: "
+        f"`datastores: {{{parts.scheme}://{parts.netloc}: FOLDER}}`"
+    )
