@@ -1,0 +1,132 @@
+"""The command line of training; `python -m training --help` lists the commands."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "1")
+
+import typer
+
+from inference.errors import SightlineError
+from training.data.convert import ConversionReport, convert_csv, convert_folder
+from training.jobs import prepare, run_trials
+from training.runs import RUNS, Run, all_runs, find_run
+from training.show import CONSOLE, print_data_report, print_run, print_runs
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+convert_app = typer.Typer(no_args_is_help=True, help="Make a JSONL data set from other formats.")
+app.add_typer(convert_app, name="convert")
+
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
+
+
+@app.command()
+def run(
+    job: Annotated[Path, typer.Argument(help="Job file (YAML).")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, replaces a value of the job.")
+    ] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Train what a job file asks for."""
+    prepared, read, data = prepare(job, overrides=overrides or [], root=runs)
+    if read.ignored:
+        CONSOLE.print(f"ignored, they matter on Azure only: {', '.join(read.ignored)}")
+    print_data_report(data.report())
+    CONSOLE.print(f"run {prepared.name}", markup=False, highlight=False)
+    _run(prepared)
+
+
+@app.command()
+def resume(name: Annotated[str, typer.Argument(help="Run.")], runs: RunsFolder = RUNS) -> None:
+    """Go on with a run that was stopped or killed, from its last checkpoint."""
+    _run(find_run(runs, name))
+
+
+@app.command(name="list")
+def list_runs(runs: RunsFolder = RUNS) -> None:
+    """List all runs."""
+    print_runs(all_runs(runs))
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Run.")], runs: RunsFolder = RUNS) -> None:
+    """Show one run: state, metrics, where its model is."""
+    print_run(find_run(runs, name))
+
+
+@app.command()
+def register(
+    source: Annotated[str, typer.Argument(help="Run, or model folder.")],
+    name: Annotated[str, typer.Option("--name", help="Name in the model store.")],
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Copy a model into BentoML's model store, from where it is served."""
+    from training.register import register as register_model
+
+    tag = register_model(source, name=name, runs=runs)
+    CONSOLE.print(f"registered {tag}", markup=False, highlight=False)
+    CONSOLE.print(f"serve it: bentoml serve service:Scorer --arg model={tag}", highlight=False)
+
+
+@convert_app.command("folder")
+def from_folder(
+    source: Annotated[Path, typer.Argument(help="Folder with one subfolder of images per class.")],
+    output: Annotated[Path, typer.Argument(help="JSONL file to write.")],
+) -> None:
+    """Subfolders are the classes."""
+    _report(convert_folder(source, output), output)
+
+
+@convert_app.command("csv")
+def from_csv(
+    source: Annotated[Path, typer.Argument(help="CSV file with a header.")],
+    output: Annotated[Path, typer.Argument(help="JSONL file to write.")],
+    image_column: str = "image",
+    label_column: str = "label",
+    separator: Annotated[
+        str | None, typer.Option(help="Splits several labels of one image (multi-label).")
+    ] = None,
+) -> None:
+    """One row per image."""
+    report = convert_csv(
+        source,
+        output,
+        image_column=image_column,
+        label_column=label_column,
+        separator=separator,
+    )
+    _report(report, output)
+
+
+def _run(run: Run) -> None:
+    code = run_trials(run)
+    if code == 130:
+        CONSOLE.print(f"stopped; go on with: python -m training resume {run.name}", markup=False)
+    if code != 0:
+        raise typer.Exit(code)
+    print_run(run)
+    CONSOLE.print(f"next: python -m training register {run.name} --name NAME", markup=False)
+
+
+def _report(report: ConversionReport, output: Path) -> None:
+    CONSOLE.print(f"{output}: {report}", markup=False)
+
+
+def main() -> None:
+    """Run a command; a mistake of the user's is one line and exit code 2."""
+    try:
+        app()
+    except SightlineError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of `… | head` has gone
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What a result depended on: versions, hardware, and the state of the code."""
+
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "numpy",
+    "pillow",
+    "onnx",
+    "onnxruntime-gpu",
+)
+
+
+def environment() -> dict[str, Any]:
+    """Python, packages, processor and accelerator of this process, ready for JSON."""
+    cuda = torch.cuda.is_available()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "accelerator": torch.cuda.get_device_name() if cuda else None,
+        "packages": {name: version(name) for name in _PACKAGES},
+    }

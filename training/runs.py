@@ -1,0 +1,158 @@
+"""The run store: plain files from which everything that a crash interrupts can go on.
+
+runs/<experiment>/<job>/   job.yaml  job.resolved.yaml  env.json  data.json  train.jsonl
+                           validation.jsonl  events.jsonl  leaderboard.json  best → trials/000
+  trials/<nnn>/            params.json  status.json  metrics.jsonl  log.txt  evaluation.json
+                           checkpoints/{last,best}.ckpt  model/
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from inference.errors import UsageError
+from inference.files import read_json, write_text_atomically
+from inference.names import unknown_name
+
+RUNS = Path("runs")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial's folder."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of last.ckpt and best.ckpt."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The model folder, there once the trial has completed."""
+        return self.path / "model"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.path / "metrics.jsonl"
+
+    def status(self) -> dict[str, Any]:
+        """The last state that the trial wrote; {"state": "new"} before its first."""
+        path = self.path / "status.json"
+        return read_json(path) if path.exists() else {"state": "new"}
+
+    def write_status(self, state: str, **facts: Any) -> None:
+        """Replace the state; facts written earlier stay."""
+        status = {**self.status(), **facts, "state": state, "time": now()}
+        write_json(self.path / "status.json", status)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One job's folder."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """<experiment>/<job>."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    def trials(self) -> list[Trial]:
+        """All trials, in the order in which they were made."""
+        return [Trial(path) for path in sorted((self.path / "trials").glob("[0-9]*"))]
+
+    def new_trial(self, parameters: Mapping[str, Any]) -> Trial:
+        """Make the next trial's folder with its parameters."""
+        trial = Trial(self.path / "trials" / f"{len(self.trials()):03d}")
+        trial.path.mkdir(parents=True)
+        write_json(trial.path / "params.json", parameters)
+        return trial
+
+    def log_event(self, event: str, **facts: Any) -> None:
+        """Append to events.jsonl."""
+        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": now(), "event": event, **facts}) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run: two processes in one run would overwrite each other's checkpoints.
+
+        Raises UsageError when another process holds it. The lock dies with its process.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"run {self.name} is being worked on by another process") from None
+            yield
+
+
+@contextmanager
+def new_run(root: Path, *, experiment: str, name: str) -> Iterator[Run]:
+    """Fill the folder of a new run; it appears under its name whole, or not at all.
+
+    Raises UsageError for a bad name, a run that exists, and a folder that cannot be written.
+    """
+    for kind, text in (("experiment_name", experiment), ("name", name)):
+        if not _NAME.fullmatch(text):
+            raise UsageError(
+                f"{kind} must consist of letters, digits, '.', '_' and '-', got {text!r}"
+            )
+    path = root / experiment / name
+    if path.exists():
+        raise UsageError(
+            f"run {experiment}/{name} exists already; give the job another `name`, "
+            f"or go on with it: python -m training resume {experiment}/{name}"
+        )
+    staging = path.with_name(f".{name}.{os.getpid()}.partial")
+    try:
+        staging.mkdir(parents=True)
+        yield Run(staging)
+        staging.rename(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose --runs DIR") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def all_runs(root: Path) -> list[Run]:
+    """All runs below `root`, oldest first."""
+    found = [path.parent for path in root.glob("*/*/job.yaml")]
+    return [Run(path) for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+
+
+def find_run(root: Path, name: str) -> Run:
+    """Find a run by <experiment>/<job>, by <job> alone, or by its folder.
+
+    Raises UsageError when there is none or when the name fits several.
+    """
+    if (Path(name) / "job.yaml").is_file():
+        return Run(Path(name).resolve())
+    fitting = [run for run in all_runs(root) if name in (run.name, run.path.name)]
+    if not fitting:
+        raise UsageError(unknown_name("run", name, (run.name for run in all_runs(root))))
+    if len(fitting) > 1:
+        raise UsageError(f"run {name!r} is ambiguous: {', '.join(run.name for run in fitting)}")
+    return fitting[0]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    write_text_atomically(path, json.dumps(content, indent=2, default=str) + "\n")
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,71 @@
+"""What the terminal says about data and runs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from inference.files import read_json
+from training.metrics_file import MetricsFile
+from training.runs import Run
+
+CONSOLE = Console(soft_wrap=True)
+_SHOWN_DROPS = 5
+
+
+def print_data_report(report: dict[str, Any]) -> None:
+    """Images per class and split, and what was left out and why."""
+    splits = ("train", "validation")
+    table = Table("label", *splits, title="images per label")
+    for label in report["labels"]:
+        table.add_row(label, *(str(report[split]["images_per_class"][label]) for split in splits))
+    CONSOLE.print(table)
+    dropped = [one for split in splits for one in report[split]["dropped"]]
+    for one in dropped[:_SHOWN_DROPS]:
+        CONSOLE.print(f"left out: {one['where']}: {one['reason']}", markup=False)
+    if len(dropped) > _SHOWN_DROPS:
+        CONSOLE.print(f"left out: {len(dropped) - _SHOWN_DROPS} more, see data.json")
+
+
+def print_runs(runs: Iterable[Run]) -> None:
+    """One line per run: state, family, epochs, primary metric."""
+    table = Table("run", "state", "model", "epochs", "metric", "value")
+    for run in runs:
+        for trial in run.trials():
+            stated, status = read_json(trial.path / "params.json"), trial.status()
+            metric = stated["primary_metric"]
+            value = status.get("metrics", {}).get(metric)
+            table.add_row(
+                run.name,
+                status["state"],
+                stated["parameters"]["model_name"],
+                str(len(MetricsFile(trial.metrics).rows())),
+                metric,
+                "" if value is None else f"{value:.4f}",
+            )
+    CONSOLE.print(table)
+
+
+def print_run(run: Run) -> None:
+    """Everything about one run that fits on a screen."""
+    for trial in run.trials():
+        status = trial.status()
+        CONSOLE.print(f"{run.name} trial {trial.path.name}: {status['state']}", markup=False)
+        if "error" in status:
+            CONSOLE.print(f"error: {status['error']}", markup=False)
+        evaluation = trial.path / "evaluation.json"
+        if evaluation.exists():
+            _print_evaluation(read_json(evaluation))
+        if trial.model.exists():
+            CONSOLE.print(f"model folder: {trial.model}", markup=False)
+
+
+def _print_evaluation(results: dict[str, Any]) -> None:
+    per_label = Table("label", "precision", "recall", "f1", "images", title="validation")
+    for label, row in results["per_label"].items():
+        scores = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1_score"))
+        per_label.add_row(label, *scores, str(row["support"]))
+    CONSOLE.print(per_label)
+    for name, value in results["metrics"].items():
+        CONSOLE.print(f"{name:36} {value:.4f}", markup=False, highlight=False)

@@ -1,0 +1,177 @@
+"""One trial, a process of its own: it reads its parameters and writes only files.
+
+    python -m training.trial runs/<experiment>/<job>/trials/<nnn>
+
+Exit codes: 0 completed, 2 a mistake in data or parameters, 130 stopped by a signal, else 1.
+Started again in the same folder it goes on from checkpoints/last.ckpt.
+"""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from inference.errors import SightlineError, UsageError
+from inference.families import Family, family_named
+from inference.files import read_json
+from inference.settings import ClassificationSettings
+from inference.types import Task
+from training.data.split_files import read_records
+from training.environment import environment
+from training.export import TrainedClassifier, export_model
+from training.fit import TrialData, build_classifier, build_loaders, fit, predict
+from training.hyperparameters import Hyperparameters
+from training.logs import log_to
+from training.metrics.evaluation import evaluation
+from training.metrics_file import MetricsFile
+from training.optimization import freeze_layers
+from training.runs import Run, Trial, write_json
+from training.weights import initial_network, load_weights
+
+LOG = logging.getLogger("training")
+
+
+class Stopped(BaseException):
+    """A signal asked the trial to stop; what it has saved stays."""
+
+
+class StopSignals:
+    """Turns Ctrl-C and SIGTERM into Stopped, once, and remembers it.
+
+    A signal to the process group ends the data workers too, so that something else may be raised
+    while training is taken down.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def _stop(self, _: int, __: FrameType | None) -> None:
+        if not self.received:
+            self.received = True
+            raise Stopped
+
+
+def main(folder: Path) -> int:
+    """Run the trial in `folder` and return the exit code."""
+    trial = Trial(folder)
+    log_to(folder / "log.txt")
+    signals = StopSignals()
+    trial.write_status("running")
+    try:
+        metrics = run_trial(trial)
+    except SightlineError as error:
+        return _fail(trial, str(error), exit_code=2)
+    except (Stopped, Exception) as error:  # whatever it was, the run store must know of it
+        if signals.received:
+            trial.write_status("stopped")
+            return 130
+        LOG.debug("traceback", exc_info=True)
+        text = f"{type(error).__name__}: {error} (traceback in {folder / 'log.txt'})"
+        return _fail(trial, text, exit_code=1)
+    trial.write_status("completed", metrics=metrics)
+    return 0
+
+
+def run_trial(trial: Trial) -> dict[str, float]:
+    """Train, evaluate the best epoch and export it; return its metrics."""
+    stated = read_json(trial.path / "params.json")
+    parameters = Hyperparameters.model_validate(stated["parameters"])
+    data = _read_data(Run(trial.path.parent.parent), stated)
+    family = family_named(parameters.model_name)
+    _train(trial, family, data, parameters, stated)
+    network = family.build(
+        num_classes=len(data.labels),
+        image_size=parameters.validation_crop_size,
+        pretrained=False,
+    )
+    best = trial.checkpoints / "best.ckpt"
+    if not best.exists():
+        raise UsageError("the time limit ended training before its first evaluation")
+    load_weights(network, best, head=family.head)
+    _, validation = build_loaders(data, parameters, seed=stated["seed"])
+    probs, targets = predict(network.eval(), validation, task=data.task)
+    results = evaluation(probs, targets, labels=data.labels, task=data.task)
+    write_json(trial.path / "evaluation.json", results)
+    LOG.info("checking that ONNX and the server's code compute what the trained network does")
+    differences = export_model(
+        trial.model,
+        network,
+        TrainedClassifier(
+            task=data.task,
+            family=family,
+            labels=data.labels,
+            image_size=parameters.validation_crop_size,
+            settings=ClassificationSettings(
+                valid_resize_size=parameters.validation_resize_size,
+                valid_crop_size=parameters.validation_crop_size,
+            ),
+            metrics=results["metrics"],
+            provenance={
+                "run": Run(trial.path.parent.parent).name,
+                "trial": trial.path.name,
+                "seed": stated["seed"],
+                "data_hash": stated["data_hash"],
+                "environment": environment(),
+            },
+        ),
+    )
+    write_json(trial.path / "parity.json", differences)
+    return results["metrics"]
+
+
+def _train(
+    trial: Trial,
+    family: Family,
+    data: TrialData,
+    parameters: Hyperparameters,
+    stated: dict[str, Any],
+) -> None:
+    """Fill checkpoints/, from the last one on if there is one."""
+    seed = stated["seed"]
+    torch.manual_seed(seed)
+    network = initial_network(
+        family,
+        num_classes=len(data.labels),
+        image_size=parameters.validation_crop_size,
+        pretrained=parameters.pretrained,
+        weights=parameters.weights,
+    )
+    freeze_layers(network, family, layers_to_freeze=parameters.layers_to_freeze)
+    loaders = build_loaders(data, parameters, seed=seed)
+    classifier = build_classifier(
+        network, data, parameters, batches_per_epoch=len(loaders[0]), seed=seed
+    )
+    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
+    fit(
+        classifier,
+        loaders,
+        parameters,
+        folder=trial.path,
+        primary_metric=stated["primary_metric"],
+        seconds=60 * stated["timeout_minutes"] - spent,
+    )
+
+
+def _read_data(run: Run, stated: dict[str, Any]) -> TrialData:
+    return TrialData(
+        task=Task(stated["task"]),
+        labels=stated["labels"],
+        train=read_records(run.path / "train.jsonl"),
+        validation=read_records(run.path / "validation.jsonl"),
+    )
+
+
+def _fail(trial: Trial, text: str, *, exit_code: int) -> int:
+    LOG.error("error: %s", text)
+    trial.write_status("failed", error=text)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
