@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-from-lock
-export BENTOML_DO_NOT_TRACK := 1
+export BENTOML_DO_NOT_TRACK := True
+# Idle OpenMP threads must not spin on cores that other processes need.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help setup demo test test-slow check format lint types lock clean
 

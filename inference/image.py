@@ -8,8 +8,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inference.errors import BadImage, TooLarge, UnsupportedImage
 
-# MPO is what many phones write into .jpg files: a JPEG with a second picture behind it.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF")
+# Pillow opens MPO, the two-picture JPEG that many phones write, through its JPEG plugin.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 50_000_000
 

@@ -23,6 +23,9 @@ _SETTINGS_TO_JOB_NAME = {
 }
 
 
+_LONGEST_NAME = 80  # a longer one is cut: a request must not choose how long an error is
+
+
 def job_name(name: str) -> str:
     """Spell a hyperparameter as job files do; other names come back unchanged."""
     return _SETTINGS_TO_JOB_NAME.get(name, name)
@@ -39,6 +42,7 @@ def unknown_name(kind: str, got: str, allowed: Iterable[str]) -> str:
     `kind` names the thing: "model family", "setting". The text starts with "unknown {kind}".
     """
     allowed = sorted(allowed)
+    got = got if len(got) <= _LONGEST_NAME else got[:_LONGEST_NAME] + "…"
     near = get_close_matches(got, allowed, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {got!r}{hint} (allowed: {', '.join(allowed)})"

@@ -1,6 +1,6 @@
 """What a request may say, checked once where bytes enter the process."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,9 +15,38 @@ class XaiParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     xai_algorithm: Algorithm = "xrai"
-    n_steps: int = Field(50, ge=2, le=MAX_STEPS)
+    n_steps: int = Field(default=50, ge=2, le=MAX_STEPS)
     xrai_fast: bool = True
     approximation_method: Literal["riemann_middle", "gausslegendre"] = "riemann_middle"
     visualizations: bool = True
     attributions: bool = False
-    confidence_score_threshold_multilabel: float = Field(0.5, ge=0, le=1)
+    confidence_score_threshold_multilabel: float = Field(default=0.5, ge=0, le=1)
+
+
+class SingleImage(BaseModel):
+    """One image, and whether and how to explain its scores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    image_base64: str = Field(description="the image file as base64; line breaks are allowed")
+    model_explainability: bool = False
+    xai_parameters: XaiParameters | None = Field(None, description="null means all defaults")
+
+
+class InputData(BaseModel):
+    """Azure's table of one column. Each element is base64 text, or SingleImage as a JSON string."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    columns: list[Literal["image"]] = Field(["image"], min_length=1, max_length=1)
+    index: list[Any] | None = Field(None, description="accepted and not used")
+    data: list[Any] = Field(description="one element, or a list of one element, per image")
+
+
+class ManyImages(BaseModel):
+    """Azure's form of a request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    input_data: InputData
+    params: dict[str, Any] | None = Field(None, max_length=0, description="accepted when empty")

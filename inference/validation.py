@@ -8,8 +8,12 @@ from inference.names import unknown_name
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """Turn the first finding of `error` into one line; `model` gives the names that are allowed."""
-    finding = error.errors(include_url=False)[0]
+    """Turn one finding of `error` into one line; `model` gives the names that are allowed.
+
+    An unknown key goes first: it is often the misspelt name of the one that is missing.
+    """
+    findings = error.errors(include_url=False)
+    finding = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in finding["loc"])
     if finding["type"] == "extra_forbidden":
         return _unknown_key(finding, model)

@@ -1,11 +1,8 @@
 """The command line of training; `python -m training --help` lists the commands."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
-
-os.environ.setdefault("BENTOML_DO_NOT_TRACK", "1")
 
 import typer
 

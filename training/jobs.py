@@ -1,5 +1,6 @@
 """One job from its file to its run folder: prepared and checked first, then its trial started."""
 
+import os
 import secrets
 import shutil
 import signal
@@ -95,7 +96,9 @@ def _run_in_subprocess(run: Run, trial: Trial) -> int:
     """A trial has its own process: its memory, threads and crashes stay its own."""
     run.log_event("started", trial=trial.path.name)
     command = [sys.executable, "-m", "training.trial", str(trial.path)]
-    with subprocess.Popen(command) as process:
+    # Idle OpenMP threads would spin on cores that data workers need: eight times slower when shared.
+    environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    with subprocess.Popen(command, env=environ) as process:
         code = _wait(process)
     if code < 0:
         trial.write_status("killed", signal=-code)

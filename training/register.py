@@ -8,7 +8,7 @@ from inference.errors import UsageError
 from inference.model_folder import open_model_folder
 from training.runs import find_run
 
-os.environ.setdefault("BENTOML_DO_NOT_TRACK", "1")  # before the import, which would report home
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before the import, which would report home
 
 
 def register(source: str, *, name: str, runs: Path) -> str:

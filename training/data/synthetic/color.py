@@ -17,7 +17,7 @@ def wood_color(rng: np.random.Generator) -> Array:
     return _hsv(rng.uniform(0.05, 0.11), rng.uniform(0.25, 0.6), rng.uniform(0.35, 0.85))
 
 
-def object_color(rng: np.random.Generator, *, apart_from: Array, distance: float = 0.28) -> Array:
+def object_color(rng: np.random.Generator, *, apart_from: Array, distance: float = 0.32) -> Array:
     """A colour for objects that can be told from another colour, by RMS distance in RGB."""
     for _ in range(20):
         color = _hsv(rng.random(), rng.uniform(0.15, 0.8), rng.uniform(0.35, 0.95))

@@ -70,7 +70,7 @@ def _things(
     """Yield (label or None, sprite, share of the short side that it spans), back to front."""
     low, high = (0.7, 0.95) if len(labels) < 2 else (0.42, 0.56)
     around = int(rng.integers(0, 3))
-    for label in [*[None] * around, *labels, *[None] * int(rng.integers(0, 2))]:
+    for label in [*[None] * around, *labels, *[None] * int(rng.random() < 0.3)]:
         color = object_color(rng, apart_from=ground)
         second = object_color(rng, apart_from=color)
         if label is None:

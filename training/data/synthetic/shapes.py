@@ -27,10 +27,8 @@ def _ball(rng: np.random.Generator, color: Array, second: Array) -> Sprite:
     nz = np.sqrt(np.clip(1 - nx**2 - ny**2, 0.0, 1.0))
     normal = unit(nx, ny, nz + 1e-3)
     turned = normal @ _random_rotation(rng)
-    stripes = np.sin(np.arctan2(turned[..., 1], turned[..., 0]) * rng.integers(2, 5))
-    band = 0.25 - np.abs(turned[..., 2])
-    pattern = inside(stripes * 0.1) if rng.random() < 0.6 else inside(band)
-    albedo = paint(plain(color), second, pattern)
+    panels = np.sin(np.arctan2(turned[..., 1], turned[..., 0]) * rng.integers(2, 5))
+    albedo = paint(plain(color), second, inside(panels * 0.1))
     return Sprite(albedo, normal, inside(radius - np.hypot(x, y)), gloss=rng.uniform(0.2, 0.7))
 
 
@@ -58,7 +56,7 @@ def _mug(rng: np.random.Generator, color: Array, second: Array) -> Sprite:
     arc = tilt * radius * np.sqrt(np.clip(1 - (x / radius) ** 2, 0.0, 1.0))
     side = inside(np.minimum(width - np.abs(x), np.minimum(y - top, bottom + arc - y)))
     stripe = inside(0.09 - np.abs(y - arc - rng.uniform(-0.1, 0.35)))
-    albedo = paint(plain(color), second, stripe)
+    albedo = paint(plain(color), second, stripe * rng.choice([0.0, 1.0]))
     body = Sprite(albedo, _revolved(x, width), side, gloss=rng.uniform(0.3, 0.8))
     handle = _ring(x - radius * 0.95, y - 0.04, size=rng.uniform(0.26, 0.33), color=color)
     return over(

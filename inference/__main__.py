@@ -1,0 +1,133 @@
+"""Score a folder of images: `python -m inference FOLDER --model DIR|NAME:VERSION`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from inference.engine import DEVICES, ENGINES, resolve_device
+from inference.errors import SightlineError, UsageError
+from inference.folder import ERRORS_FILE, Explain, Tally, Todo, plan, score_folder
+from inference.image import decode_image
+from inference.model_folder import FACTS_FILE, ModelFolder, open_model_folder
+from inference.names import unknown_name
+from inference.predictor import Predictor
+from inference.schema import Algorithm, XaiParameters
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+_CONSOLE = Console(stderr=True)
+_ALGORITHMS = get_args(Algorithm)
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="Folder of images, searched recursively.")],
+    model: Annotated[str, typer.Option(help="Model folder, or NAME:VERSION in the model store.")],
+    output: Annotated[Path, typer.Option(help="File of JSON lines.")] = Path("predictions.jsonl"),
+    explain: Annotated[str | None, typer.Option(help=" | ".join(_ALGORITHMS))] = None,
+    attributions: Annotated[bool, typer.Option(help="With --explain: the numbers too.")] = False,
+    engine: Annotated[str, typer.Option(help=" | ".join(ENGINES))] = "torch",
+    device: Annotated[str, typer.Option(help=" | ".join(DEVICES))] = "auto",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per batch.")] = None,
+) -> None:
+    """Score every image below FOLDER into a file of JSON lines.
+
+    A second call does only what is missing. Images that cannot be scored are listed in
+    errors.jsonl beside the output. Exit code: 0 if nothing failed, 1 if some images did, 2 for a
+    mistake in the call, 130 after Ctrl-C.
+    """
+    try:
+        opened = _open_model(model)
+        todo = plan(folder, output, labels=opened.facts.labels)
+        explainer = _explainer(opened, explain, attributions=attributions, device=device)
+        with Predictor(
+            opened,
+            engine=engine,
+            device=device,
+            max_batch=batch_size,
+            max_queue=max(256, batch_size or 0),
+        ) as predictor:
+            tally = _score(todo, output, predictor, explainer)
+    except KeyboardInterrupt:
+        _say(f"stopped; the same command goes on where {output} ends")
+        raise typer.Exit(130) from None
+    _say(_summary(tally, todo, output))
+    raise typer.Exit(1 if tally.failed else 0)
+
+
+def _score(todo: Todo, output: Path, predictor: Predictor, explain: Explain | None) -> Tally:
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_CONSOLE) as progress:
+        bar = progress.add_task("", total=len(todo.names))
+        return score_folder(
+            todo, output, predictor, explain=explain, on_image=lambda: progress.advance(bar)
+        )
+
+
+def _summary(tally: Tally, todo: Todo, output: Path) -> str:
+    parts = [f"{tally.scored} images scored into {output}"]
+    if todo.done_before:
+        parts.append(f"{todo.done_before} were there already")
+    if tally.failed:
+        parts.append(f"{tally.failed} failed, see {output.with_name(ERRORS_FILE)}")
+    return ", ".join(parts)
+
+
+def _open_model(name: str) -> ModelFolder:
+    path = Path(name)
+    return open_model_folder(path if (path / FACTS_FILE).is_file() else _stored(name))
+
+
+def _stored(tag: str) -> Path:
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"  # its Python API does not understand "1"
+    import bentoml
+    from bentoml.exceptions import BentoMLException
+
+    try:
+        return Path(bentoml.models.get(tag).path)
+    except (BentoMLException, ValueError) as error:
+        raise UsageError(
+            f"model {tag!r} is neither a model folder nor in the model store ({error})"
+        ) from None
+
+
+def _explainer(
+    folder: ModelFolder, algorithm: str | None, *, attributions: bool, device: str
+) -> Explain | None:
+    if algorithm is None:
+        return None
+    if algorithm not in _ALGORITHMS:
+        raise UsageError(unknown_name("algorithm", algorithm, _ALGORITHMS))
+    from xai.explainer import Explainer, explanation_body
+
+    parameters = XaiParameters.model_validate(
+        {"xai_algorithm": algorithm, "attributions": attributions}
+    )
+    explainer = Explainer(folder, device=resolve_device(device))
+
+    def explain(data: bytes) -> dict[str, Any]:
+        explanation = explainer.explain(decode_image(data), parameters)
+        return explanation_body(explanation, parameters, folder.facts.task)
+
+    return explain
+
+
+def _say(text: str) -> None:
+    _CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one line and exit code 2."""
+    try:
+        app()
+    except (SightlineError, OSError) as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

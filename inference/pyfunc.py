@@ -1,0 +1,37 @@
+"""The model folder as an MLflow python_function: one column `image` in, one row per image out."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from inference.model_folder import open_model_folder
+from inference.predictor import Predictor
+
+
+class ImageModel:
+    """What mlflow.pyfunc calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self._predictor = Predictor(open_model_folder(folder), engine="torch", device="auto")
+
+    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Score the column `image`, base64 text or bytes; the columns of the answer are Azure's."""
+        files = [_as_bytes(value) for value in frame["image"]]
+        scores = self._predictor.score_all(files)
+        return pd.DataFrame(
+            {
+                "probs": [one.probs.tolist() for one in scores],
+                "labels": [list(one.labels) for one in scores],
+            }
+        )
+
+
+def _as_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else base64.b64decode(value)
+
+
+def _load_pyfunc(path: str) -> ImageModel:
+    """Load the model folder at `path`; the name is MLflow's."""
+    return ImageModel(Path(path))

@@ -1,0 +1,43 @@
+"""The body of GET /info: the model, how it runs, and what a request may ask."""
+
+import platform
+from importlib.metadata import version
+from typing import Any, get_args
+
+from inference.image import MAX_PIXELS
+from inference.predictor import Predictor
+from inference.requests import MAX_IMAGES
+from inference.schema import MAX_STEPS, Algorithm
+from serving.arguments import Arguments
+
+_PACKAGES = ("bentoml", "torch", "torchvision", "timm", "onnxruntime-gpu", "numpy", "pillow")
+
+
+def describe(predictor: Predictor, arguments: Arguments, *, tag: str) -> dict[str, Any]:
+    """Describe what is served; every value is JSON."""
+    facts, engine = predictor.folder.facts, predictor.engine
+    return {
+        "model": tag,
+        "task": facts.task,
+        "family": facts.family,
+        "labels": facts.labels,
+        "settings": predictor.folder.settings.model_dump(),
+        "metrics": facts.metrics,
+        "engine": {"name": engine.name, "device": engine.device},
+        "explanations": get_args(Algorithm) if arguments.explain else (),
+        "limits": _limits(predictor, arguments),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
+    }
+
+
+def _limits(predictor: Predictor, arguments: Arguments) -> dict[str, Any]:
+    return {
+        "max_batch": predictor.max_batch,
+        "max_queue": predictor.max_queue,
+        "max_images": MAX_IMAGES,
+        "max_body_bytes": arguments.max_body_bytes,
+        "max_pixels": MAX_PIXELS,
+        "max_n_steps": MAX_STEPS,
+        "max_explanations": arguments.max_explanations,
+        "explain_timeout_s": arguments.explain_timeout_s,
+    }

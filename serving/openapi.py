@@ -1,0 +1,135 @@
+"""The OpenAPI document of the routes that BentoML does not know, merged into BentoML's own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from inference.schema import ManyImages, SingleImage
+
+_REF = "#/components/schemas/{model}"
+_TAGS = ["Sightline"]
+
+
+class ErrorDetail(BaseModel):
+    """What is wrong, and with which image; null means the request as a whole."""
+
+    code: str
+    message: str
+    image_index: int | None = None
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of errors."""
+
+    error: ErrorDetail
+
+
+class ExplanationError(BaseModel):
+    """Why there is no explanation; the scores stand."""
+
+    code: str
+    message: str
+
+
+class ClassScoresAnswer(BaseModel):
+    """Scores of one image, in label order, and its explanation if one was asked for."""
+
+    probs: list[float]
+    labels: list[str]
+    visualizations: str | list[str] | None = Field(
+        default=None, description="PNG as base64; a list with one per class if multi-label"
+    )
+    attributions: list[Any] | None = Field(
+        default=None, description="[3, crop, crop]; a list with one per class if multi-label"
+    )
+    explanation_error: ExplanationError | None = None
+
+
+# BentoML's own page loads a tag manager from the net; this one shows the same without it.
+SWAGGER_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="UTF-8">
+  <title>Sightline</title>
+  <link rel="stylesheet" href="./static_content/swagger-ui.css">
+  <link rel="icon" type="image/png" href="./static_content/favicon-light-32x32.png">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="./static_content/swagger-ui-bundle.js"></script>
+  <script src="./static_content/swagger-ui-standalone-preset.js"></script>
+  <script src="./static_content/swagger-initializer.js"></script>
+</body>
+</html>
+"""
+
+_MODELS: Sequence[type[BaseModel]] = (SingleImage, ManyImages, ClassScoresAnswer, ErrorAnswer)
+
+
+def document(base: Mapping[str, Any], *, image_types: Sequence[str]) -> dict[str, Any]:
+    """Add /score and /info to the document `base`; `image_types` may be posted as raw bytes."""
+    components = base.get("components", {})
+    schemas = {**components.get("schemas", {}), **_schemas()}
+    return {
+        **base,
+        "paths": {
+            **base["paths"],
+            "/score": {"post": _score(image_types)},
+            "/info": {"get": _info()},
+        },
+        "components": {**components, "schemas": schemas},
+        "tags": [{"name": name} for name in _TAGS] + list(base.get("tags", [])),
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    mode: Literal["validation"] = "validation"
+    _, definitions = models_json_schema([(model, mode) for model in _MODELS], ref_template=_REF)
+    return dict(definitions["$defs"])
+
+
+def _score(image_types: Sequence[str]) -> dict[str, Any]:
+    either = [_reference(SingleImage), _reference(ManyImages)]
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    answer = {"anyOf": [_reference(ClassScoresAnswer), _reference(ErrorAnswer)]}
+    refusals = {
+        "400": "The request or the image is wrong",
+        "413": "Body, pixels or number of images over the limit",
+        "415": "A content type or an image format that is not served",
+        "429": "The queue is full; Retry-After says when to come back",
+    }
+    return {
+        "tags": _TAGS,
+        "operationId": "score",
+        "summary": "Score images, and show which pixels decided",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"anyOf": either}},
+                **dict.fromkeys(image_types, binary),
+            },
+        },
+        "responses": {
+            "200": _json("One element per image, in order", {"type": "array", "items": answer}),
+            **{code: _json(text, _reference(ErrorAnswer)) for code, text in refusals.items()},
+        },
+    }
+
+
+def _info() -> dict[str, Any]:
+    return {
+        "tags": _TAGS,
+        "operationId": "info",
+        "summary": "Task, labels, settings, engine, limits and versions of what is served",
+        "responses": {"200": _json("What this server runs", {"type": "object"})},
+    }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _json(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,127 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inference.engine import ENGINES, load_engine, resolve_device
+from inference.engine.torch_engine import TorchEngine
+from inference.errors import ModelFolderError, UsageError
+from inference.families import family_named
+from inference.model_folder import ONNX_FILE, ModelFolder
+from inference.settings import ClassificationSettings
+from tests.model_folders import write_model_folder
+
+FAMILIES = ("resnet18", "vits16r224")
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    return write_model_folder(
+        tmp_path_factory.mktemp(request.param), family=request.param, onnx=True
+    )
+
+
+def crops(count: int, side: int = 64) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_batch_of_n_equals_n_singles(folder: ModelFolder, name: str) -> None:
+    engine = load_engine(folder, name=name, device="cpu")
+    batch = crops(5)
+    singles = np.concatenate([engine(batch[i : i + 1]) for i in range(5)])
+    assert singles.shape == (5, 3)
+    np.testing.assert_allclose(engine(batch), singles, rtol=0, atol=1e-5)
+
+
+def test_engines_agree(folder: ModelFolder) -> None:
+    logits = [load_engine(folder, name=name, device="cpu")(crops(3)) for name in ENGINES]
+    for other in logits[1:]:
+        np.testing.assert_allclose(other, logits[0], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engines_say_what_they_are(folder: ModelFolder, name: str) -> None:
+    engine = load_engine(folder, name=name, device="cpu")
+    assert (engine.name, engine.device) == (name, "cpu")
+    assert engine(crops(1)).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_another_crop_size_works_or_is_refused(folder: ModelFolder, name: str) -> None:
+    settings = ClassificationSettings(valid_resize_size=112, valid_crop_size=96)
+    changed = replace(folder, settings=settings)
+    if family_named(folder.facts.family).fixed_size:
+        with pytest.raises(ModelFolderError, match=r"valid_crop_size must be 64.*vits.*, got 96"):
+            load_engine(changed, name=name, device="cpu")
+    else:
+        assert load_engine(changed, name=name, device="cpu")(crops(2, side=96)).shape == (2, 3)
+
+
+class TooLarge(torch.nn.Module):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_out_of_memory_is_told_without_holding_on_to_memory() -> None:
+    with pytest.raises(MemoryError, match="CUDA out of memory") as raised:
+        TorchEngine(TooLarge(), device="cpu")(crops(1))
+    assert raised.value.__context__ is None  # its frames would keep the batch alive
+
+
+def test_an_unknown_engine_is_named_with_the_nearest(folder: ModelFolder) -> None:
+    with pytest.raises(UsageError, match="unknown engine 'tourch'; did you mean 'torch'"):
+        load_engine(folder, name="tourch")
+
+
+def test_an_unknown_device_is_named_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown device 'cuda0'; did you mean 'cuda'"):
+        resolve_device("cuda0")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_gpu_that_is_not_there_is_an_error(
+    folder: ModelFolder, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UsageError, match="'cuda' was asked for, but no usable CUDA GPU"):
+        load_engine(folder, name=name, device="cuda")
+
+
+def test_onnxruntime_that_falls_back_to_the_cpu_is_an_error(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = type("CpuSession", (), {"get_providers": lambda _: ["CPUExecutionProvider"]})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("onnxruntime.InferenceSession", lambda *args, **kwargs: session())
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None)
+    with pytest.raises(UsageError, match="fell back from CUDAExecutionProvider to CPUExecution"):
+        load_engine(folder, name="onnxruntime", device="cuda")
+
+
+def test_a_folder_without_a_graph_is_an_error_of_onnxruntime(tmp_path: Path) -> None:
+    folder = write_model_folder(tmp_path)
+    with pytest.raises(ModelFolderError, match=r"model\.onnx does not exist; engine 'torch'"):
+        load_engine(folder, name="onnxruntime", device="cpu")
+
+
+def test_a_damaged_graph_is_an_error_that_names_it(tmp_path: Path) -> None:
+    folder = write_model_folder(tmp_path)
+    (tmp_path / ONNX_FILE).write_bytes(b"not a graph")
+    with pytest.raises(ModelFolderError, match=r"model\.onnx cannot be loaded"):
+        load_engine(folder, name="onnxruntime", device="cpu")
+
+
+def test_onnxruntime_on_a_cpu_neither_imports_torch_nor_warns(folder: ModelFolder) -> None:
+    script = (
+        "import sys; from pathlib import Path; from inference.engine import load_engine; "
+        "from inference.model_folder import open_model_folder; "
+        f"load_engine(open_model_folder(Path({str(folder.path)!r})), name='onnxruntime', "
+        "device='cpu'); print('torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("False\n", "")
