@@ -34,7 +34,7 @@ def main() -> int:
     port = _free_port(PORT)
     CONSOLE.rule("1  labelled images")
     shutil.rmtree(DEMO, ignore_errors=True)
-    write_classification_dataset(DEMO / "data", seed=1)
+    write_classification_dataset(DEMO / "data", images_per_class=160, seed=1)
     CONSOLE.print(f"synthetic photos in {DEMO / 'data'}")
     CONSOLE.rule("2  train")
     _command("-m training run examples/demo.yml")

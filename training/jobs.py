@@ -96,7 +96,7 @@ def _run_in_subprocess(run: Run, trial: Trial) -> int:
     """A trial has its own process: its memory, threads and crashes stay its own."""
     run.log_event("started", trial=trial.path.name)
     command = [sys.executable, "-m", "training.trial", str(trial.path)]
-    # Idle OpenMP threads would spin on cores that data workers need: eight times slower when shared.
+    # Idle OpenMP threads would spin on the cores of data workers: eight times slower when shared.
     environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     with subprocess.Popen(command, env=environ) as process:
         code = _wait(process)
