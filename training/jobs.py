@@ -79,9 +79,14 @@ def write_leaderboard(run: Run) -> None:
 
 
 def _with_checkpoint(parameters: Hyperparameters, root: Path) -> Hyperparameters:
-    """Replace `checkpoint_run_id` (a run, a trial's folder or a checkpoint) by its weights."""
+    """Replace `checkpoint_run_id` (a run, a trial's folder or a checkpoint) by its weights.
+
+    Raises UsageError when what the trial is to start from does not exist.
+    """
     source = parameters.checkpoint_run_id
     if source is None:
+        if parameters.weights is not None and not parameters.weights.exists():
+            raise UsageError(f"training_parameters: weights {parameters.weights} do not exist")
         return parameters
     path = Path(source)
     if not path.exists():

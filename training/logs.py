@@ -6,13 +6,15 @@ from pathlib import Path
 
 
 def log_to(path: Path) -> None:
-    """Send the log of training to standard output and, with tracebacks, to the end of `path`."""
+    """Send the log of training to standard output, errors to standard error, all to `path`."""
     console = logging.StreamHandler(sys.stdout)
     console.setLevel(logging.INFO)
-    console.setFormatter(logging.Formatter("%(message)s"))
+    console.addFilter(lambda record: record.levelno < logging.ERROR)
+    errors = logging.StreamHandler(sys.stderr)
+    errors.setLevel(logging.ERROR)
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("training")
     log.setLevel(logging.DEBUG)
-    log.handlers = [console, file]
+    log.handlers = [console, errors, file]
     log.propagate = False

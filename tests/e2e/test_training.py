@@ -78,6 +78,7 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_uninterrupted_one(data, runs,
     assert killed.files["model.safetensors"] == whole.files["model.safetensors"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_a_time_limit_ends_with_the_best_so_far(data, tmp_path):
     job = write_job(tmp_path / "job.yml", data, number_of_epochs=10_000, early_stopping=False)
     process = start("-m", "training", "run", job, "--set", "name=stopped", "--runs", tmp_path)
@@ -99,6 +100,7 @@ def test_ctrl_c_stops_cleanly_and_a_time_limit_ends_with_the_best_so_far(data, t
     assert (folder / "best/model/model.json").exists()
 
 
+@pytest.mark.slow
 def test_multilabel_trains_and_predicts_probabilities_that_need_not_sum_to_one(tmp_path):
     write_multilabel_dataset(
         tmp_path / "data", images=24, validation_images=8, size_hw=(48, 48), seed=2
@@ -118,6 +120,7 @@ def test_multilabel_trains_and_predicts_probabilities_that_need_not_sum_to_one(t
     assert abs(scores[0].probs.sum() - 1) > 1e-3
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow warns about its own reading of type hints
 def test_mlflow_loads_the_model_folder_and_predicts_what_the_predictor_does(runs, data):
     path = runs / "small/whole/best/model"
     files = photos(data)
@@ -128,16 +131,17 @@ def test_mlflow_loads_the_model_folder_and_predicts_what_the_predictor_does(runs
     assert frame["labels"].iloc[0] == list(expected[0].labels)
 
 
+@pytest.mark.slow
 def test_learning_on_starts_from_the_checkpoint_of_another_run(data, runs):
     done = run(
-        "-m", "training", "run", write_job(runs / "on.yml", data, number_of_epochs=1),
+        "-m", "training", "run", write_job(runs / "further.yml", data, number_of_epochs=1),
         "--set", "checkpoint_run_id=small/whole", "--set", "learning_rate=1e-9",
-        "--set", "name=on", "--runs", runs,
+        "--set", "name=further", "--runs", runs,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     whole = open_model_folder(runs / "small/whole/best/model").facts.metrics
-    on = open_model_folder(runs / "small/on/best/model").facts.metrics
-    assert on["log_loss"] == pytest.approx(whole["log_loss"], rel=0.1)
+    further = open_model_folder(runs / "small/further/best/model").facts.metrics
+    assert further["log_loss"] == pytest.approx(whole["log_loss"], rel=0.1)
 
 
 def test_list_and_show_tell_about_runs(runs):

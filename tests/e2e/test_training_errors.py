@@ -1,11 +1,14 @@
 """A mistake in the input is one line that says what, where and what to do; exit code 2."""
 
 import json
+import re
 
 import pytest
 
+from inference.errors import UsageError
 from tests.e2e.commands import run
 from tests.e2e.jobs import write_job
+from training.jobs import prepare
 
 
 @pytest.mark.parametrize(
@@ -22,9 +25,9 @@ from tests.e2e.jobs import write_job
 )
 def test_mistakes_in_a_job(data, tmp_path, overrides, message):
     job = write_job(tmp_path / "job.yml", data)
-    sets = [part for override in overrides for part in ("--set", override)]
-    failed = run("-m", "training", "run", job, *sets, "--runs", tmp_path / "runs")
-    assert_one_line(failed, message)
+    with pytest.raises(UsageError, match=message):
+        prepare(job, overrides=overrides, root=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_missing_job_file(tmp_path):
@@ -39,8 +42,8 @@ def test_too_few_images(data, tmp_path):
     few = tmp_path / "few.jsonl"
     few.write_text("".join(json.dumps(row) + "\n" for row in rows))
     job = write_job(tmp_path / "job.yml", data)
-    failed = run("-m", "training", "run", job, "--set", f"training_data.path={few}")
-    assert_one_line(failed, "10")
+    with pytest.raises(UsageError, match="6 images to train on, at least 10"):
+        prepare(job, overrides=[f"training_data.path={few}"], root=tmp_path / "runs")
 
 
 def test_an_unknown_run_names_the_known_ones(runs):
@@ -49,21 +52,19 @@ def test_an_unknown_run_names_the_known_ones(runs):
 
 def test_a_run_that_exists_is_not_overwritten(data, runs, tmp_path):
     job = write_job(tmp_path / "job.yml", data)
-    failed = run("-m", "training", "run", job, "--set", "name=whole", "--runs", runs)
-    assert_one_line(failed, "exists already; .*resume small/whole")
+    with pytest.raises(UsageError, match=r"exists already; .*resume small/whole"):
+        prepare(job, overrides=["name=whole"], root=runs)
 
 
 def test_a_folder_that_cannot_be_written(data, tmp_path):
     job = write_job(tmp_path / "job.yml", data)
     (tmp_path / "file").write_text("in the way")
-    failed = run("-m", "training", "run", job, "--runs", tmp_path / "file")
-    assert_one_line(failed, "cannot write .*choose --runs DIR")
+    with pytest.raises(UsageError, match=r"cannot write .*choose --runs DIR"):
+        prepare(job, overrides=[], root=tmp_path / "file")
 
 
 def assert_one_line(failed, message):
     """Exit code 2, and an error of one line on standard error."""
-    import re
-
     assert failed.returncode == 2, failed.stderr
     lines = [line for line in failed.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, failed.stderr
