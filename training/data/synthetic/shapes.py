@@ -89,7 +89,7 @@ def _leaf(rng: np.random.Generator, color: Array, second: Array) -> Sprite:
     bend = rng.uniform(-0.18, 0.18)
     x = x - bend * (1 - y**2)
     along = np.clip((0.72 - y) / 1.62, 0.0, 1.0)  # 0 at the base, 1 at the tip
-    width = rng.uniform(0.42, 0.56) * np.sin(np.pi * along ** rng.uniform(0.62, 0.8))
+    width = rng.uniform(0.5, 0.64) * np.sin(np.pi * along ** rng.uniform(0.62, 0.8))
     teeth = rng.choice([0.0, 0.03]) * np.abs(np.sin(along * 40))
     blade = inside(np.minimum(width - teeth - np.abs(x), np.minimum(along, 1 - along) * 2 - 0.01))
     stem = inside(np.minimum(0.035 - np.abs(x), np.minimum(y - 0.6, 0.95 - y)))

@@ -12,9 +12,10 @@ Size = tuple[int, int]  # height, width in pixels
 
 
 def random_surface(rng: np.random.Generator, *, size_hw: Size) -> Array:
-    """Draw one surface: (H, W, 3) in [0, 1]."""
+    """Draw one surface, more or less in focus: (H, W, 3) in [0, 1]."""
     kind = _KINDS[rng.integers(len(_KINDS))]
-    return np.clip(kind(rng, size_hw), 0.0, 1.0).astype(np.float32)
+    surface = np.clip(kind(rng, size_hw), 0.0, 1.0).astype(np.float32)
+    return blurred(surface, sigma=min(size_hw) * rng.uniform(0.002, 0.012))
 
 
 def noise(rng: np.random.Generator, *, size_hw: Size, cells: Size, octaves: int = 4) -> Array:
@@ -47,7 +48,7 @@ def _cloth(rng: np.random.Generator, size_hw: Size) -> Array:
     cloth = muted_color(rng) * (1 + weave + folds)[..., None]
     if rng.random() < 0.5:
         stripes = (np.sin(2 * np.pi * x / (pitch * rng.uniform(8, 20))) > 0.3)[..., None]
-        cloth = np.where(stripes, cloth * 0.5 + muted_color(rng) * 0.5, cloth)
+        cloth = np.where(stripes, cloth * 0.65 + muted_color(rng) * 0.35, cloth)
     return _turned(rng, cloth)
 
 
