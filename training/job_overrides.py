@@ -69,9 +69,7 @@ def _with_value(container: Any, steps: tuple[str, ...], value: Any) -> Any:
         items = list(container)
         items[int(step)] = _with_value(items[int(step)], rest, value)
         return items
-    raise UsageError(
-        f"--set: there is nothing to set at {step!r}, the file has {container!r} there"
-    )
+    raise UsageError(f"--set: {container!r} in the file has no key {step!r}")
 
 
 def _path_step(steps: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.load(text, _UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:
         raise UsageError(f"{path}{_line_of(error)}: not valid YAML: {_problem(error)}") from None
-    except yaml.YAMLError as error:  # a control character, which has no line
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # these have no line
         raise UsageError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path}: must hold a mapping of keys, got {_kind(values)}")
@@ -35,7 +35,10 @@ def without_nulls(value: Any) -> Any:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys in silence; no line of a file may be lost."""
+    """PyYAML keeps the last of two equal keys in silence; no line of a file may be lost.
+
+    What looks like a date stays text: `name: 2024-05-01` is a name.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping. Raises MarkedYAMLError at the second of two equal keys."""
@@ -48,6 +51,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(text)
         return super().construct_mapping(node, deep)
+
+
+_UniqueKeyLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _read_text(path: Path) -> str:

@@ -54,6 +54,8 @@ def _inspect(path: Path) -> _Finding:
         return _Finding(problem=f"the image {path} does not exist")
     except OSError as error:
         return _Finding(problem=f"the image {path} cannot be read: {error.strerror}")
+    except ValueError as error:  # a name that no file can have: it holds a zero byte
+        return _Finding(problem=f"the image {str(path)!r} cannot be read: {error}")
     except InputError as error:
         return _Finding(problem=f"{path}: {error}")
     return _Finding(sha256=hashlib.sha256(data).hexdigest())

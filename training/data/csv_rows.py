@@ -32,13 +32,11 @@ def read_csv_rows(
     header, delimiter = _header(lines, path, (image_column, label_column))
     image_at = header.index(image_column)
     labels_at = [index for index, name in enumerate(header) if name == label_column]
-    reader = csv.reader(lines, delimiter=delimiter)
-    next(reader)
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            cells = [cell.strip() for cell in row] + [""] * (len(header) - len(row))
+    for number, row in _numbered(lines, delimiter, path):
+        cells = [cell.strip() for cell in row] + [""] * (len(header) - len(row))
+        if any(cells):
             label = _label([cells[index] for index in labels_at], separator)
-            yield CsvRow(f"{path}:{reader.line_num}", cells[image_at], label)
+            yield CsvRow(f"{path}:{number}", cells[image_at], label)
 
 
 def _lines(path: Path) -> list[str]:
@@ -62,6 +60,17 @@ def _header(lines: Sequence[str], path: Path, needed: Sequence[str]) -> tuple[li
         f"{path}: the first line must name the columns {' and '.join(map(repr, needed))}, "
         f"got {found!r}; choose other columns if yours have other names"
     )
+
+
+def _numbered(lines: Sequence[str], delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells) of every row below the header."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        next(reader)
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise UsageError(f"{path}:{reader.line_num}: not valid CSV: {error}") from None
 
 
 def _label(cells: Sequence[str], separator: str | None) -> Label:

@@ -68,7 +68,17 @@ def _object(line: str) -> dict[str, Any]:
         raise ValueError("not valid JSON: nested too deeply") from None
     if not isinstance(row, dict):
         raise ValueError(f"must be a JSON object, got {type(row).__name__}")
+    if "\\ud" in line.lower():
+        _refuse_half_characters(row)
     return row
+
+
+def _refuse_half_characters(row: dict[str, Any]) -> None:
+    """JSON can escape half of a surrogate pair, which no file can hold and no terminal show."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair (\\ud800…\\udfff), not a text") from None
 
 
 def _image_url(row: dict[str, Any]) -> str:

@@ -91,8 +91,15 @@ def _file_url_path(url: str) -> Path:
 
 def _join(base: Path, text: str) -> Path:
     """Join; %20 and the like are read as they stand if such a file exists, else decoded."""
-    path = base / text
-    return base / unquote(text) if "%" in text and not path.exists() else path
+    as_written = base / text
+    return base / unquote(text) if "%" in text and not _exists(as_written) else as_written
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def _unmapped(url: str) -> str:

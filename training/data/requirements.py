@@ -18,7 +18,7 @@ def require_images(train: Labelled, *, source: Path) -> None:
         return
     why = ""
     if dropped:
-        why = f"; {len(dropped)} were dropped, first {dropped[0].where}: {dropped[0].reason}"
+        why = f" (dropped: {len(dropped)}, first {dropped[0].where}: {dropped[0].reason})"
     raise UsageError(f"{source}: {left} images to train on, at least {MIN_IMAGES} are needed{why}")
 
 
@@ -27,8 +27,9 @@ def require_classes(labels: Sequence[str], *, task: Task, source: Path, label_ke
     needed = 2 if task is Task.CLASSIFICATION else 1
     if len(labels) < needed:
         found = ", ".join(map(repr, labels)) or "none"
+        are_needed = "classes are" if needed > 1 else "class is"
         raise UsageError(
-            f"{source}: at least {needed} classes are needed for {task.value}, found {found}; "
+            f"{source}: at least {needed} {are_needed} needed for {task.value}, found {found}; "
             f"is target_column_name {label_key!r} right?"
         )
 

@@ -14,7 +14,9 @@ def validation_indices(
     """Choose which images validate; ascending indices.
 
     Iterative stratification (Sechidis, Tsoumakas & Vlahavas, 2011, algorithm 1) over two subsets:
-    the rarest class first, each of its images goes where that class is wanted most. `size` in
+    the images of the rarest class first. Where that class is wanted on both sides, an image goes
+    where more of the wish for its classes is open, relative to the wish at the start: the paper
+    compares absolute numbers, which fills training first and leaves validation lopsided. `size` in
     (0, 1) is the share of validation, per class at least one image and at most all but one. With
     one class per image this is plain stratification.
     """
@@ -23,12 +25,13 @@ def validation_indices(
     left = Counter({name: len(indices) for name, indices in members.items()})
     in_validation = Counter({name: _share(count, size) for name, count in left.items()})
     wanted = (left - in_validation, in_validation)
+    at_start = (wanted[0].copy(), wanted[1].copy())
     side_of: dict[int, int] = {}
     while left := +left:
         rarest = min(left, key=lambda name: (left[name], name))
         for index in members[rarest]:
             if index not in side_of:
-                side_of[index] = _side(images[index], rarest, wanted)
+                side_of[index] = _side(images[index], rarest, wanted, at_start)
                 wanted[side_of[index]].subtract(images[index])
                 left.subtract(images[index])
     chosen = {index for index, side in side_of.items() if side == 1}
@@ -48,9 +51,19 @@ def _share(count: int, size: float) -> int:
     return min(max(1, round(count * size)), count - 1)
 
 
-def _side(names: Sequence[str], rarest: str, wanted: tuple[Counter[str], Counter[str]]) -> int:
-    """0 for training, 1 for validation: where the rarest class, then all of them, is missing."""
-    train, validation = [(side[rarest], sum(side[name] for name in names)) for side in wanted]
+def _side(
+    names: Sequence[str],
+    rarest: str,
+    wanted: tuple[Counter[str], Counter[str]],
+    at_start: tuple[Counter[str], Counter[str]],
+) -> int:
+    """0 for training, 1 for validation."""
+    if min(side[rarest] for side in wanted) <= 0:
+        return 1 if wanted[1][rarest] > 0 else 0
+    train, validation = (
+        sum(now[name] / max(1, start[name]) for name in names)
+        for now, start in zip(wanted, at_start, strict=True)
+    )
     return 1 if validation > train else 0
 
 

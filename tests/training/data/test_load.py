@@ -99,3 +99,66 @@ def test_a_byte_order_mark_windows_lines_and_extra_keys_do_not_matter(tmp_path):
     table.write_bytes(b"\xef\xbb\xbf" + text.encode())
     data = load(tmp_path, training=table)
     assert len(data.train.records) + len(data.validation.records) == 12
+
+
+def test_the_hash_follows_from_labels_and_pixels_alone(tmp_path):
+    rows = cats_and_dogs()
+    valid = write_table(tmp_path / "v", cats_and_dogs(2))
+
+    def content_hash(folder, rows):
+        return load(
+            tmp_path, training=write_table(tmp_path / folder, rows), validation=valid
+        ).report()["hash"]
+
+    first = content_hash("a", rows)
+    assert content_hash("moved", rows[::-1]) == first
+    assert content_hash("b", [{**rows[0], "label": "dog"}, *rows[1:]]) != first
+
+
+def test_remote_images_without_a_mapping_name_line_and_option(tmp_path):
+    rows = [*cats_and_dogs(), {"image_url": "AmlDatastore://store/x.jpg", "label": "cat"}]
+    with pytest.raises(UsageError, match=r"table\.jsonl:13: .*--set datastores\.store=FOLDER"):
+        load(tmp_path, training=write_table(tmp_path, rows))
+
+
+def test_the_callers_mapping_adds_to_the_jobs(tmp_path):
+    rows = [
+        {**row, "image_url": f"AmlDatastore://store/{row['image_url']}"} for row in cats_and_dogs()
+    ]
+    write_table(tmp_path / "images", cats_and_dogs())
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "job.yml").write_text(
+        "task: image_classification\ntraining_data: t.jsonl\ndatastores: {other: .}\n"
+    )
+    job = read_job(tmp_path / "job.yml")
+    data = load_datasets(job, seed=0, datastore_map={"store": str(tmp_path / "images")})
+    assert data.train.dropped == ()
+
+
+def test_several_files_make_one_table(tmp_path):
+    write_table(tmp_path, cats_and_dogs()[:6], "a.jsonl")
+    write_table(tmp_path, cats_and_dogs()[6:], "b.jsonl")
+    (tmp_path / "MLTable").write_text("paths:\n  - pattern: '*.jsonl'\n")
+    data = load(tmp_path, training=tmp_path)
+    assert len(data.train.records) + len(data.validation.records) == 12
+
+
+def test_dropped_images_are_named_when_too_few_are_left(tmp_path):
+    rows = cats_and_dogs(10)
+    rows[3]["image_url"] = "gone.jpg"
+    message = r"9 images to train on, .* .dropped: 1, first .*table\.jsonl:4: .*does not exist"
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path, training=write_table(tmp_path, rows))
+
+
+def test_multilabel_data_without_any_label_cannot_be_trained_on(tmp_path):
+    rows = [{**row, "label": []} for row in cats_and_dogs()]
+    with pytest.raises(UsageError, match=r"at least 1 class is needed .*found none"):
+        load(tmp_path, task="image_classification_multilabel", training=write_table(tmp_path, rows))
+
+
+def test_a_validation_table_without_usable_images_says_why(tmp_path):
+    train = write_table(tmp_path, cats_and_dogs())
+    validation = write_table(tmp_path, [{"image_url": "gone.jpg", "label": "cat"}], "v.jsonl")
+    with pytest.raises(UsageError, match=r"v\.jsonl: no image is left to validate on: .*gone"):
+        load(tmp_path, training=train, validation=validation)

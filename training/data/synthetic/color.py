@@ -6,24 +6,26 @@ import numpy as np
 
 from training.data.synthetic.sprite import Array
 
+_TRIES = 10
 
-def muted_color(rng: np.random.Generator) -> Array:
-    """A colour for surfaces: any hue, mostly little saturation."""
-    return _hsv(rng.random(), 0.4 * rng.random() ** 1.5, rng.uniform(0.35, 0.92))
+
+def surface_color(rng: np.random.Generator) -> Array:
+    """A light colour of any hue and little saturation."""
+    return _hsv(rng.random(), 0.35 * rng.random() ** 1.5, rng.uniform(0.55, 0.95))
 
 
 def wood_color(rng: np.random.Generator) -> Array:
-    """A colour between pine and walnut."""
-    return _hsv(rng.uniform(0.05, 0.11), rng.uniform(0.25, 0.6), rng.uniform(0.35, 0.85))
+    """A colour between birch and oak."""
+    return _hsv(rng.uniform(0.05, 0.11), rng.uniform(0.2, 0.5), rng.uniform(0.55, 0.9))
 
 
-def object_color(rng: np.random.Generator, *, apart_from: Array, distance: float = 0.32) -> Array:
-    """A colour for objects that can be told from another colour, by RMS distance in RGB."""
-    for _ in range(20):
-        color = _hsv(rng.random(), rng.uniform(0.15, 0.8), rng.uniform(0.35, 0.95))
-        if np.sqrt(np.mean((color - apart_from) ** 2)) >= distance:
-            return color
-    return np.round(1 - apart_from).astype(np.float32)
+def object_color(rng: np.random.Generator, *, apart_from: Array) -> Array:
+    """A colour of some saturation: of a few random ones, what differs most from another colour."""
+    tries = [
+        _hsv(rng.random(), rng.uniform(0.3, 0.9), rng.uniform(0.25, 0.9))
+        for _ in range(rng.integers(2, _TRIES))
+    ]
+    return max(tries, key=lambda color: float(np.abs(color - apart_from).sum()))
 
 
 def _hsv(hue: float, saturation: float, value: float) -> Array:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from training.data.synthetic.color import muted_color, wood_color
+from training.data.synthetic.color import surface_color, wood_color
 from training.data.synthetic.sprite import Array, blurred
 
 Size = tuple[int, int]  # height, width in pixels
@@ -45,17 +45,17 @@ def _cloth(rng: np.random.Generator, size_hw: Size) -> Array:
     pitch = size_hw[1] / rng.uniform(45, 80)
     weave = np.sin(2 * np.pi * x / pitch) * np.sin(2 * np.pi * y / pitch) * 0.05
     folds = noise(rng, size_hw=size_hw, cells=(2, 2), octaves=2) * 0.2
-    cloth = muted_color(rng) * (1 + weave + folds)[..., None]
+    cloth = surface_color(rng) * (1 + weave + folds)[..., None]
     if rng.random() < 0.5:
         stripes = (np.sin(2 * np.pi * x / (pitch * rng.uniform(8, 20))) > 0.3)[..., None]
-        cloth = np.where(stripes, cloth * 0.65 + muted_color(rng) * 0.35, cloth)
+        cloth = np.where(stripes, cloth * 0.65 + surface_color(rng) * 0.35, cloth)
     return _turned(rng, cloth)
 
 
 def _stone(rng: np.random.Generator, size_hw: Size) -> Array:
     base = noise(rng, size_hw=size_hw, cells=(3, 3), octaves=5)
     vein = np.exp(-((noise(rng, size_hw=size_hw, cells=(2, 2), octaves=5) / 0.03) ** 2))
-    color, other = muted_color(rng), muted_color(rng)
+    color, other = surface_color(rng), surface_color(rng)
     return color * (1 + 0.25 * base)[..., None] * (1 - 0.25 * vein)[..., None] + other * 0.05
 
 
@@ -66,18 +66,18 @@ def _tiles(rng: np.random.Generator, size_hw: Size) -> Array:
     grout = (np.minimum(u % 1, v % 1) < 0.05)[..., None]
     checker = ((u.astype(int) + v.astype(int)) % 2 * rng.uniform(0, 0.2))[..., None]
     speckle = noise(rng, size_hw=size_hw, cells=(12, 12), octaves=2)[..., None] * 0.08
-    color = muted_color(rng) * (1 - checker + speckle)
+    color = surface_color(rng) * (1 - checker + speckle)
     return np.where(grout, color * 0.6 + 0.15, color)
 
 
 def _room(rng: np.random.Generator, size_hw: Size) -> Array:
     height, width = size_hw
-    room = np.tile(muted_color(rng), (height, width, 1))
-    room[int(height * rng.uniform(0.45, 0.75)) :] = muted_color(rng)
+    room = np.tile(surface_color(rng), (height, width, 1))
+    room[int(height * rng.uniform(0.45, 0.75)) :] = surface_color(rng)
     for _ in range(int(rng.integers(4, 10))):
         center = (int(rng.integers(width)), int(rng.integers(height)))
         radius = int(width * rng.uniform(0.04, 0.16))
-        cv2.circle(room, center, radius, muted_color(rng).tolist(), -1)
+        cv2.circle(room, center, radius, surface_color(rng).tolist(), -1)
     return blurred(room, sigma=width * rng.uniform(0.02, 0.05))
 
 
