@@ -5,38 +5,65 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from inference.errors import ModelFolderError, UsageError
+from inference.image import decode_image
 from inference.model_folder import open_model_folder
-from inference.predictor import Predictor
+from inference.networks import load_network
+from inference.preprocess import normalize, resize_and_crop
+from inference.types import probabilities
 from tests.e2e.commands import run
+from tests.service.servers import running_server
 from training.register import register
 
 
-def registered_folder(source, home):
-    """Register `source` in the model store below `home` and return the stored folder."""
+def registered_tag(source, home):
+    """Register a model folder in the model store below `home`; return its tag."""
     done = run(
         "-m", "training", "register", source, "--name", "small", env={"BENTOML_HOME": str(home)}
     )
     assert done.returncode == 0, done.stderr
-    version = done.stdout.splitlines()[0].removeprefix("registered small:").strip()
-    return home / "models" / "small" / version
+    return done.stdout.splitlines()[0].removeprefix("registered ")
 
 
-def scores_of(path, data):
-    photos = sorted(data.rglob("*.jpg"))[:3]
-    with Predictor(open_model_folder(path)) as predictor:
-        return np.stack([one.probs for one in predictor.score_all(photos)])
+def served_probs(tag, engine, photo, home):
+    """What a real server with this model answers for one photo."""
+    arguments = (f"model={tag}", f"engine={engine}", "device=cpu", "explain=false")
+    with running_server(*arguments, home=home) as server, server.client() as client:
+        answer = client.post("/score", content=photo, headers={"Content-Type": "image/jpeg"})
+    return np.array(answer.json()[0]["probs"])
 
 
-def test_a_changed_resize_size_changes_what_is_computed(runs, data, tmp_path):
+def eager_probs(path, photo):
+    """The same with the bare network and nothing of the server."""
+    folder = open_model_folder(path)
+    settings = folder.settings
+    crop = resize_and_crop(
+        decode_image(photo),
+        resize_size=settings.valid_resize_size,
+        crop_size=settings.valid_crop_size,
+    )
+    with torch.inference_mode():
+        logits = load_network(folder)(torch.from_numpy(normalize(crop[None])))
+    return probabilities(logits.numpy(), folder.facts.task)[0]
+
+
+def test_eager_onnx_and_server_agree_and_a_changed_resize_size_changes_all(runs, data, tmp_path):
     mine = tmp_path / "model"
     shutil.copytree(runs / "small/whole/best/model", mine)
-    before = scores_of(registered_folder(mine, tmp_path), data)
+    photo = next(data.rglob("*.jpg")).read_bytes()
+
+    before = eager_probs(mine, photo)
+    served = served_probs(registered_tag(mine, tmp_path), "torch", photo, tmp_path)
+    np.testing.assert_allclose(served, before, atol=1e-4)
+
     settings = json.loads((mine / "settings.json").read_text())
     settings["valid_resize_size"] *= 2
     (mine / "settings.json").write_text(json.dumps(settings))
-    after = scores_of(registered_folder(mine, tmp_path), data)
+    after = eager_probs(mine, photo)
+    served = served_probs(registered_tag(mine, tmp_path), "onnxruntime", photo, tmp_path)
+    np.testing.assert_allclose(served, after, atol=1e-4)
     assert np.abs(after - before).max() > 1e-3
 
 
