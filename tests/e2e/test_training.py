@@ -6,8 +6,10 @@ import signal
 import time
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
 
 from inference.model_folder import open_model_folder
 from inference.predictor import Predictor
@@ -127,7 +129,8 @@ def test_mlflow_loads_the_model_folder_and_predicts_what_the_predictor_does(runs
     frame = mlflow.pyfunc.load_model(str(path)).predict(pd.DataFrame({"image": files}))
     with Predictor(open_model_folder(path)) as predictor:
         expected = predictor.score_all(files)
-    assert frame["probs"].tolist() == [one.probs.tolist() for one in expected]
+    # Which images share a batch depends on timing, and a batch's size changes the last digits.
+    np.testing.assert_allclose(frame["probs"].tolist(), [s.probs for s in expected], atol=1e-5)
     assert frame["labels"].iloc[0] == list(expected[0].labels)
 
 
@@ -139,9 +142,12 @@ def test_learning_on_starts_from_the_checkpoint_of_another_run(data, runs):
         "--set", "name=further", "--runs", runs,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    whole = open_model_folder(runs / "small/whole/best/model").facts.metrics
-    further = open_model_folder(runs / "small/further/best/model").facts.metrics
-    assert further["log_loss"] == pytest.approx(whole["log_loss"], rel=0.1)
+    weights = [
+        load_file(runs / "small" / name / "best/model/model.safetensors")
+        for name in ("whole", "further")
+    ]
+    for layer in ("conv1.weight", "fc.weight"):  # they do not move at this learning rate
+        np.testing.assert_allclose(weights[1][layer], weights[0][layer], atol=1e-6)
 
 
 def test_list_and_show_tell_about_runs(runs):
