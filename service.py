@@ -32,6 +32,9 @@ from serving.models import locate_model
 from serving.openapi import SWAGGER_PAGE, document
 from serving.scoring import answer_all, body_and_status, slowest_stages
 
+# The workers inherit it: OpenMP threads without work must not spin on the cores that decode.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ARGUMENTS = bentoml.use_arguments(Arguments)
 MODEL = locate_model(ARGUMENTS.model)
 _TIMEOUT_S = ARGUMENTS.explain_timeout_s + 60  # BentoML's own, which must never come first

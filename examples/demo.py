@@ -19,6 +19,7 @@ from rich.console import Console
 
 from training.data.synthetic import write_classification_dataset
 from training.runs import RUNS, all_runs
+from training.show import progress_bar
 
 DEMO = Path("demo")
 PORT = 3000
@@ -34,7 +35,8 @@ def main() -> int:
     port = _free_port(PORT)
     CONSOLE.rule("1  labelled images")
     shutil.rmtree(DEMO, ignore_errors=True)
-    write_classification_dataset(DEMO / "data", images_per_class=160, seed=1)
+    with progress_bar("drawing photos") as progress:
+        write_classification_dataset(DEMO / "data", images_per_class=160, seed=1, progress=progress)
     CONSOLE.print(f"synthetic photos in {DEMO / 'data'}")
     CONSOLE.rule("2  train")
     _command("-m training run examples/demo.yml")

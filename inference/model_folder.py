@@ -37,6 +37,7 @@ class ModelFacts(BaseModel):
     task: Task
     family: str
     image_size: int = Field(description="side in pixels that the network was built for")
+    fixed_size: bool = Field(False, description="whether it takes images of that size alone")
     labels: tuple[str, ...] = Field(min_length=1, description="in the order of the outputs")
     preprocessing: Preprocessing
     files: dict[str, str] = Field(description="file name to SHA-256")
@@ -66,14 +67,17 @@ class ModelFolder:
 def open_model_folder(path: Path) -> ModelFolder:
     """Read model.json and settings.json and verify every file's hash.
 
-    Raises ModelFolderError when something is missing, damaged or written by a newer version.
+    Raises ModelFolderError when something is missing, damaged or written by a newer version, and
+    when the settings ask for what the network cannot do.
     """
     if not path.is_dir():
         raise ModelFolderError(f"model folder {path} does not exist")
     facts = _read_facts(path / FACTS_FILE)
     for name, expected in facts.files.items():
         _check_hash(path / name, expected)
-    return ModelFolder(path, facts, read_settings(path / SETTINGS_FILE, facts.task))
+    settings = read_settings(path / SETTINGS_FILE, facts.task)
+    _check_crop(path, facts, settings)
+    return ModelFolder(path, facts, settings)
 
 
 def write_facts(path: Path, facts: ModelFacts) -> None:
@@ -93,6 +97,14 @@ def _read_facts(path: Path) -> ModelFacts:
         return ModelFacts.model_validate(values)
     except ValidationError as error:
         raise ModelFolderError(f"{path}: {describe(error, ModelFacts)}") from None
+
+
+def _check_crop(path: Path, facts: ModelFacts, settings: Settings) -> None:
+    if facts.fixed_size and settings.valid_crop_size != facts.image_size:
+        raise ModelFolderError(
+            f"{path / SETTINGS_FILE}: valid_crop_size must be {facts.image_size} for "
+            f"{facts.family}, whose patches have fixed places, got {settings.valid_crop_size}"
+        )
 
 
 def _check_hash(path: Path, expected: str) -> None:

@@ -64,6 +64,7 @@ def write_model_folder(
         task=task,
         family=family,
         image_size=image_size,
+        fixed_size=family_named(family).fixed_size,
         labels=tuple(labels),
         preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
         files=dict(sorted(files.items())),

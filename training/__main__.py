@@ -10,7 +10,7 @@ from inference.errors import SightlineError
 from training.data.convert import ConversionReport, convert_csv, convert_folder
 from training.jobs import prepare, run_trials
 from training.runs import RUNS, Run, all_runs, find_run
-from training.show import CONSOLE, print_data_report, print_run, print_runs
+from training.show import CONSOLE, print_data_report, print_run, print_runs, progress_bar
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -30,7 +30,8 @@ def run(
     runs: RunsFolder = RUNS,
 ) -> None:
     """Train what a job file asks for."""
-    prepared, read, data = prepare(job, overrides=overrides or [], root=runs)
+    with progress_bar("checking images") as progress:
+        prepared, read, data = prepare(job, overrides=overrides or [], root=runs, progress=progress)
     if read.ignored:
         CONSOLE.print(f"ignored, they matter on Azure only: {', '.join(read.ignored)}")
     print_data_report(data.report())

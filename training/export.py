@@ -132,6 +132,7 @@ def _facts(staging: Path, trained: TrainedClassifier) -> ModelFacts:
         task=trained.task,
         family=trained.family.name,
         image_size=trained.image_size,
+        fixed_size=trained.family.fixed_size,
         labels=tuple(trained.labels),
         preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
         files={name: sha256_of(staging / name) for name in (WEIGHTS_FILE, ONNX_FILE)},

@@ -14,6 +14,7 @@ import yaml
 
 from inference.errors import UsageError
 from inference.files import read_json, write_text_atomically
+from training.data.check_images import Progress
 from training.data.load import DataSplit, load_datasets
 from training.data.split_files import write_records
 from training.environment import environment
@@ -22,8 +23,12 @@ from training.job import Job, read_job
 from training.runs import Run, Trial, find_run, new_run, write_json
 
 
-def prepare(path: Path, *, overrides: Sequence[str], root: Path) -> tuple[Run, Job, DataSplit]:
+def prepare(
+    path: Path, *, overrides: Sequence[str], root: Path, progress: Progress | None = None
+) -> tuple[Run, Job, DataSplit]:
     """Read job and data, and make the run folder with its one trial.
+
+    `progress` is told how many images are checked, and of how many.
 
     Raises UsageError for every mistake that can be seen before training; nothing is left behind.
     """
@@ -32,7 +37,7 @@ def prepare(path: Path, *, overrides: Sequence[str], root: Path) -> tuple[Run, J
     seed = (
         parameters.random_seed if parameters.random_seed is not None else secrets.randbelow(2**31)
     )
-    data = load_datasets(job, seed=seed)
+    data = load_datasets(job, seed=seed, progress=progress)
     name = job.name or _new_name(job)
     with new_run(root, experiment=job.experiment_name, name=name) as run:
         shutil.copyfile(path, run.path / "job.yaml")

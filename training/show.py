@@ -1,9 +1,11 @@
 """What the terminal says about data and runs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from inference.files import read_json
@@ -12,6 +14,15 @@ from training.runs import Run
 
 CONSOLE = Console(soft_wrap=True)
 _SHOWN_DROPS = 5
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal; yields a function of (items done, items in all)."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=CONSOLE, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def print_data_report(report: dict[str, Any]) -> None:

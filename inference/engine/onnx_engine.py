@@ -39,9 +39,7 @@ class OnnxEngine:
 
 def load(folder: ModelFolder, *, device: str, threads: int) -> OnnxEngine:
     """Open model.onnx on exactly the device that was asked for."""
-    session = _open_session(folder, device=device, threads=threads)
-    _check_crop(session, folder)
-    return OnnxEngine(session, device=device)
+    return OnnxEngine(_open_session(folder, device=device, threads=threads), device=device)
 
 
 def _open_session(folder: ModelFolder, *, device: str, threads: int) -> ort.InferenceSession:
@@ -73,12 +71,3 @@ def _session_options(threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; warnings are about this machine, not the model
     return options
-
-
-def _check_crop(session: ort.InferenceSession, folder: ModelFolder) -> None:
-    side, crop = session.get_inputs()[0].shape[2], folder.settings.valid_crop_size
-    if isinstance(side, int) and side != crop:
-        raise ModelFolderError(
-            f"{folder.path}: valid_crop_size must be {side}, the fixed size of this "
-            f"{folder.facts.family}'s graph, got {crop}"
-        )

@@ -5,8 +5,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from inference.errors import ModelFolderError
-from inference.families import family_named
 from inference.model_folder import ModelFolder
 from inference.networks import load_network
 from inference.preprocess import normalize
@@ -43,15 +41,5 @@ class TorchEngine:
 
 def load(folder: ModelFolder, *, device: str, threads: int) -> TorchEngine:
     """Load the weights of a model folder and set the threads that a batch may use."""
-    _check_crop(folder)
     torch.set_num_threads(threads)
     return TorchEngine(load_network(folder, device=device), device=device)
-
-
-def _check_crop(folder: ModelFolder) -> None:
-    facts, crop = folder.facts, folder.settings.valid_crop_size
-    if family_named(facts.family).fixed_size and crop != facts.image_size:
-        raise ModelFolderError(
-            f"{folder.path}: valid_crop_size must be {facts.image_size} for {facts.family}, whose "
-            f"patches have fixed places, got {crop}"
-        )
