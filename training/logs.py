@@ -5,9 +5,16 @@ import sys
 from pathlib import Path
 
 
+class _Printing(logging.Handler):
+    """Prints to the standard output of the moment, which a progress bar replaces by its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)  # noqa: T201
+
+
 def log_to(path: Path) -> None:
     """Send the log of training to standard output, errors to standard error, all to `path`."""
-    console = logging.StreamHandler(sys.stdout)
+    console = _Printing()
     console.setLevel(logging.INFO)
     console.addFilter(lambda record: record.levelno < logging.ERROR)
     errors = logging.StreamHandler(sys.stderr)
