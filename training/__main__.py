@@ -7,10 +7,17 @@ from typing import Annotated
 import typer
 
 from inference.errors import SightlineError
-from training.data.convert import ConversionReport, convert_csv, convert_folder
+from training.data.convert import convert_csv, convert_folder
 from training.jobs import prepare, run_trials
 from training.runs import RUNS, Run, all_runs, find_run
-from training.show import CONSOLE, print_data_report, print_run, print_runs, progress_bar
+from training.show import (
+    CONSOLE,
+    print_conversion,
+    print_data_report,
+    print_run,
+    print_runs,
+    progress_bar,
+)
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -77,7 +84,7 @@ def from_folder(
     output: Annotated[Path, typer.Argument(help="JSONL file to write.")],
 ) -> None:
     """Subfolders are the classes."""
-    _report(convert_folder(source, output), output)
+    print_conversion(convert_folder(source, output))
 
 
 @convert_app.command("csv")
@@ -98,7 +105,7 @@ def from_csv(
         label_column=label_column,
         separator=separator,
     )
-    _report(report, output)
+    print_conversion(report)
 
 
 def _run(run: Run) -> None:
@@ -109,10 +116,6 @@ def _run(run: Run) -> None:
         raise typer.Exit(code)
     print_run(run)
     CONSOLE.print(f"next: python -m training register {run.name} --name NAME", markup=False)
-
-
-def _report(report: ConversionReport, output: Path) -> None:
-    CONSOLE.print(f"{output}: {report}", markup=False)
 
 
 def main() -> None:

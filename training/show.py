@@ -1,6 +1,6 @@
 """What the terminal says about data and runs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from inference.files import read_json
+from training.data.convert import ConversionReport
 from training.metrics_file import MetricsFile
 from training.runs import Run
 
@@ -33,10 +34,23 @@ def print_data_report(report: dict[str, Any]) -> None:
         table.add_row(label, *(str(report[split]["images_per_class"][label]) for split in splits))
     CONSOLE.print(table)
     dropped = [one for split in splits for one in report[split]["dropped"]]
-    for one in dropped[:_SHOWN_DROPS]:
-        CONSOLE.print(f"left out: {one['where']}: {one['reason']}", markup=False)
-    if len(dropped) > _SHOWN_DROPS:
-        CONSOLE.print(f"left out: {len(dropped) - _SHOWN_DROPS} more, see data.json")
+    _print_left_out([f"{one['where']}: {one['reason']}" for one in dropped], "see data.json")
+
+
+def print_conversion(report: ConversionReport) -> None:
+    """What was written, and what was left out and why."""
+    table = Table("label", "images", title=str(report.jsonl))
+    for label, count in report.images_per_class.items():
+        table.add_row(label, str(count))
+    CONSOLE.print(table)
+    _print_left_out([f"{one.image or one.where} {one.reason}" for one in report.skipped])
+
+
+def _print_left_out(lines: Sequence[str], where_the_rest_is: str = "") -> None:
+    for line in lines[:_SHOWN_DROPS]:
+        CONSOLE.print(f"left out: {line}", markup=False, highlight=False)
+    if len(lines) > _SHOWN_DROPS:
+        CONSOLE.print(f"left out: {len(lines) - _SHOWN_DROPS} more {where_the_rest_is}")
 
 
 def print_runs(runs: Iterable[Run]) -> None:
