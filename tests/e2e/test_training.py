@@ -17,6 +17,8 @@ from tests.e2e.commands import run, start
 from tests.e2e.jobs import write_job
 from training.data.synthetic import write_multilabel_dataset
 from training.metrics_file import MetricsFile
+from training.runs import all_runs, find_run
+from training.show import print_run, print_runs
 
 TRIAL = "trials/000"
 
@@ -150,8 +152,8 @@ def test_learning_on_starts_from_the_checkpoint_of_another_run(data, runs):
         np.testing.assert_allclose(weights[1][layer], weights[0][layer], atol=1e-6)
 
 
-def test_list_and_show_tell_about_runs(runs):
-    listed = run("-m", "training", "list", "--runs", runs)
-    shown = run("-m", "training", "show", "whole", "--runs", runs)
-    assert "completed" in listed.stdout
-    assert "balanced_accuracy" in shown.stdout
+def test_list_and_show_tell_about_runs(runs, capsys):
+    print_runs(all_runs(runs))
+    assert "completed" in capsys.readouterr().out
+    print_run(find_run(runs, "whole"))
+    assert "balanced_accuracy" in capsys.readouterr().out

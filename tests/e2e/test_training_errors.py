@@ -9,6 +9,7 @@ from inference.errors import UsageError
 from tests.e2e.commands import run
 from tests.e2e.jobs import write_job
 from training.jobs import prepare
+from training.runs import find_run
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_too_few_images(data, tmp_path):
 
 
 def test_an_unknown_run_names_the_known_ones(runs):
-    assert_one_line(run("-m", "training", "resume", "hole", "--runs", runs), "small/whole")
+    with pytest.raises(UsageError, match="small/whole"):
+        find_run(runs, "hole")
 
 
 def test_a_run_that_exists_is_not_overwritten(data, runs, tmp_path):
