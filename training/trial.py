@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from torch import nn
 
 from inference.errors import SightlineError, UsageError
 from inference.families import Family, family_named
@@ -82,47 +83,59 @@ def run_trial(trial: Trial) -> dict[str, float]:
     """Train, evaluate the best epoch and export it; return its metrics."""
     stated = read_json(trial.path / "params.json")
     parameters = Hyperparameters.model_validate(stated["parameters"])
-    data = _read_data(Run(trial.path.parent.parent), stated)
+    data = _read_data(_run_of(trial), stated)
     family = family_named(parameters.model_name)
     _train(trial, family, data, parameters, stated)
+    network = _best_network(trial, family, data, parameters)
+    _, validation = build_loaders(data, parameters, seed=stated["seed"])
+    probs, targets = predict(network, validation, task=data.task)
+    results = evaluation(probs, targets, labels=data.labels, task=data.task)
+    write_json(trial.path / "evaluation.json", results)
+    LOG.info("checking that ONNX and the server's code compute what the trained network does")
+    trained = TrainedClassifier(
+        task=data.task,
+        family=family,
+        labels=data.labels,
+        image_size=parameters.validation_crop_size,
+        settings=ClassificationSettings(
+            valid_resize_size=parameters.validation_resize_size,
+            valid_crop_size=parameters.validation_crop_size,
+        ),
+        metrics=results["metrics"],
+        provenance=_provenance(trial, stated),
+    )
+    write_json(trial.path / "parity.json", export_model(trial.model, network, trained))
+    return results["metrics"]
+
+
+def _best_network(
+    trial: Trial, family: Family, data: TrialData, parameters: Hyperparameters
+) -> nn.Module:
+    """Return the network of the best epoch, in evaluation mode."""
+    best = trial.checkpoints / "best.ckpt"
+    if not best.exists():
+        raise UsageError("the time limit ended training before its first evaluation")
     network = family.build(
         num_classes=len(data.labels),
         image_size=parameters.validation_crop_size,
         pretrained=False,
     )
-    best = trial.checkpoints / "best.ckpt"
-    if not best.exists():
-        raise UsageError("the time limit ended training before its first evaluation")
     load_weights(network, best, head=family.head)
-    _, validation = build_loaders(data, parameters, seed=stated["seed"])
-    probs, targets = predict(network.eval(), validation, task=data.task)
-    results = evaluation(probs, targets, labels=data.labels, task=data.task)
-    write_json(trial.path / "evaluation.json", results)
-    LOG.info("checking that ONNX and the server's code compute what the trained network does")
-    differences = export_model(
-        trial.model,
-        network,
-        TrainedClassifier(
-            task=data.task,
-            family=family,
-            labels=data.labels,
-            image_size=parameters.validation_crop_size,
-            settings=ClassificationSettings(
-                valid_resize_size=parameters.validation_resize_size,
-                valid_crop_size=parameters.validation_crop_size,
-            ),
-            metrics=results["metrics"],
-            provenance={
-                "run": Run(trial.path.parent.parent).name,
-                "trial": trial.path.name,
-                "seed": stated["seed"],
-                "data_hash": stated["data_hash"],
-                "environment": environment(),
-            },
-        ),
-    )
-    write_json(trial.path / "parity.json", differences)
-    return results["metrics"]
+    return network.eval()
+
+
+def _provenance(trial: Trial, stated: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": _run_of(trial).name,
+        "trial": trial.path.name,
+        "seed": stated["seed"],
+        "data_hash": stated["data_hash"],
+        "environment": environment(),
+    }
+
+
+def _run_of(trial: Trial) -> Run:
+    return Run(trial.path.parent.parent)
 
 
 def _train(
