@@ -1,6 +1,5 @@
 """The model folder as an MLflow python_function: one column `image` in, one row per image out."""
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from inference.model_folder import open_model_folder
 from inference.predictor import Predictor
+from inference.requests import decode_base64
 
 
 class ImageModel:
@@ -29,7 +29,7 @@ class ImageModel:
 
 
 def _as_bytes(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else base64.b64decode(value)
+    return value if isinstance(value, bytes) else decode_base64(value)
 
 
 def _load_pyfunc(path: str) -> ImageModel:

@@ -52,7 +52,7 @@ def _element(element: Any) -> ImageRequest | InputError:
         if isinstance(element, str) and element.lstrip().startswith("{"):
             element = _parse_json(element, "the JSON string in data")
         if isinstance(element, str):
-            return ImageRequest(_decode_base64(element))
+            return ImageRequest(decode_base64(element))
         if isinstance(element, dict):
             return _single(element)
         raise BadRequest(
@@ -64,7 +64,7 @@ def _element(element: Any) -> ImageRequest | InputError:
 
 def _single(values: dict[str, Any]) -> ImageRequest:
     request = _validate(SingleImage, values)
-    image = _decode_base64(request.image_base64)
+    image = decode_base64(request.image_base64)
     if not request.model_explainability:
         return ImageRequest(image)
     return ImageRequest(image, request.xai_parameters or XaiParameters())
@@ -86,7 +86,8 @@ def _validate(model: type[_Model], values: dict[str, Any]) -> _Model:
         raise BadRequest(describe(error, model)) from None
 
 
-def _decode_base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Decode base64 text, line breaks allowed. Raises BadImage where it holds anything else."""
     packed = "".join(text.split())  # base64.encodebytes breaks lines
     try:
         return base64.b64decode(packed, validate=True)

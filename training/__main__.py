@@ -123,7 +123,7 @@ def main() -> None:
     try:
         app()
     except SightlineError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except BrokenPipeError:  # the reader of `… | head` has gone
         sys.exit(0)

@@ -140,11 +140,10 @@ def fit(
     folder: Path,
     primary_metric: str,
     seconds: float,
-) -> Path:
-    """Train to the end, from checkpoints/last.ckpt if it exists; return the best checkpoint."""
+) -> None:
+    """Train to the end, from checkpoints/last.ckpt if it exists; fills checkpoints/."""
     _quiet_lightning()
-    checkpoints = folder / "checkpoints"
-    last = checkpoints / "last.ckpt"
+    last = folder / "checkpoints" / "last.ckpt"
     trainer = lightning.Trainer(
         max_epochs=parameters.number_of_epochs,
         accelerator="auto",
@@ -160,18 +159,12 @@ def fit(
         enable_progress_bar=sys.stderr.isatty(),
     )
     trainer.fit(classifier, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
-    return checkpoints / "best.ckpt"
 
 
 def _callbacks(
     parameters: Hyperparameters, folder: Path, primary_metric: str, seconds: float
 ) -> list[Callback]:
     """Order matters: last.ckpt, saved last, holds the state of all the others."""
-    keep: dict[str, Any] = {
-        "dirpath": folder / "checkpoints",
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
     callbacks: list[Callback] = [
         EpochLog(
             folder / "metrics.jsonl",
@@ -179,30 +172,42 @@ def _callbacks(
             hidden=_hidden_metrics(parameters),
         ),
         TimeLimit(seconds),
-        ModelCheckpoint(
-            filename="best",
-            monitor=primary_metric,
-            mode="max",
-            every_n_epochs=parameters.evaluation_frequency,
-            **keep,
-        ),
-        ModelCheckpoint(filename="last", **keep),
     ]
-    if parameters.checkpoint_frequency:
-        every = parameters.checkpoint_frequency
-        callbacks.append(
-            ModelCheckpoint(filename="{epoch:03d}", every_n_epochs=every, save_top_k=-1, **keep)
-        )
     if parameters.early_stopping:
         stopping = EarlyStopping(
             primary_metric,
             patience=parameters.early_stopping_patience,
             delay=parameters.early_stopping_delay,
         )
-        callbacks.insert(1, stopping)
+        callbacks.append(stopping)
     if sys.stderr.isatty():
         callbacks.append(RichProgressBar(leave=False))
-    return callbacks
+    return [*callbacks, *_checkpoints(parameters, folder / "checkpoints", primary_metric)]
+
+
+def _checkpoints(
+    parameters: Hyperparameters, folder: Path, primary_metric: str
+) -> list[ModelCheckpoint]:
+    """Keep the best epoch, every N-th if asked for, and the last, which is saved after them."""
+    keep = functools.partial(
+        ModelCheckpoint, dirpath=folder, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    best = keep(
+        filename="best",
+        monitor=primary_metric,
+        mode="max",
+        every_n_epochs=parameters.evaluation_frequency,
+    )
+    last = keep(filename="last")
+    if parameters.checkpoint_frequency is None:
+        return [best, last]
+    every_nth = keep(
+        filename="{epoch:03d}",
+        mode="max",  # nothing is monitored; it only tells this one's state from that of `last`
+        every_n_epochs=parameters.checkpoint_frequency,
+        save_top_k=-1,
+    )
+    return [best, every_nth, last]
 
 
 def _hidden_metrics(parameters: Hyperparameters) -> set[str]:
@@ -215,9 +220,8 @@ def _hidden_metrics(parameters: Hyperparameters) -> set[str]:
 
 
 def _precision() -> Any:
-    return (
-        "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
-    )
+    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if bf16 else "32-true"
 
 
 def _quiet_lightning() -> None:

@@ -16,7 +16,7 @@ from inference.errors import UsageError
 from inference.files import read_json, write_text_atomically
 from training.data.check_images import Progress
 from training.data.load import DataSplit, load_datasets
-from training.data.split_files import write_records
+from training.data.split_files import write_split
 from training.environment import environment
 from training.hyperparameters import Hyperparameters, resolve
 from training.job import Job, read_job
@@ -34,9 +34,9 @@ def prepare(
     """
     job = read_job(path, overrides=overrides)
     parameters = _with_checkpoint(resolve(job.parameters, task=job.task), root)
-    seed = (
-        parameters.random_seed if parameters.random_seed is not None else secrets.randbelow(2**31)
-    )
+    seed = parameters.random_seed
+    if seed is None:
+        seed = secrets.randbelow(2**31)
     data = load_datasets(job, seed=seed, progress=progress)
     name = job.name or _new_name(job)
     with new_run(root, experiment=job.experiment_name, name=name) as run:
@@ -75,8 +75,9 @@ def write_leaderboard(run: Run) -> None:
     for trial in run.trials():
         status, stated = trial.status(), read_json(trial.path / "params.json")
         if status["state"] == "completed":
-            value = status["metrics"][stated["primary_metric"]]
-            rows.append({"trial": trial.path.name, stated["primary_metric"]: value, "value": value})
+            metric = stated["primary_metric"]
+            value = status["metrics"][metric]
+            rows.append({"trial": trial.path.name, "metric": metric, "value": value})
     rows.sort(key=lambda row: -row["value"])
     write_json(run.path / "leaderboard.json", rows)
     if rows:
@@ -146,8 +147,8 @@ def _write_inputs(run: Run, job: Job, parameters: Hyperparameters, data: DataSpl
     )
     write_json(run.path / "env.json", environment())
     write_json(run.path / "data.json", data.report())
-    write_records(run.path / "train.jsonl", data.train.records)
-    write_records(run.path / "validation.jsonl", data.validation.records)
+    write_split(run.path / "train.jsonl", data.train.records)
+    write_split(run.path / "validation.jsonl", data.validation.records)
 
 
 def _point_best_at(run: Run, trial: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 
 class _Printing(logging.Handler):
-    """Prints to the standard output of the moment, which a progress bar replaces by its own."""
+    """Writes to the standard output of the moment, which a progress bar replaces by its own."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), flush=True)  # noqa: T201
+        sys.stdout.write(f"{self.format(record)}\n")
+        sys.stdout.flush()
 
 
 def log_to(path: Path) -> None:

@@ -30,7 +30,7 @@ def register(source: str, *, name: str, runs: Path) -> str:
             metadata={"labels": list(facts.labels), "metrics": facts.metrics},
         ) as model:
             shutil.copytree(path, model.path, dirs_exist_ok=True)
-    except (BentoMLException, ValueError) as error:
+    except (BentoMLException, ValueError, OSError) as error:
         raise UsageError(f"cannot register as {name!r}: {error}") from None
     return str(model.tag)
 

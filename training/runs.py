@@ -53,9 +53,8 @@ class Trial:
         return read_json(path) if path.exists() else {"state": "new"}
 
     def write_status(self, state: str, **facts: Any) -> None:
-        """Replace the state; facts written earlier stay."""
-        status = {**self.status(), **facts, "state": state, "time": now()}
-        write_json(self.path / "status.json", status)
+        """Replace the state and all facts: an error that a resumed trial got over is gone."""
+        write_json(self.path / "status.json", {"state": state, "time": now(), **facts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def new_run(root: Path, *, experiment: str, name: str) -> Iterator[Run]:
 
 def all_runs(root: Path) -> list[Run]:
     """All runs below `root`, oldest first."""
-    found = [path.parent for path in root.glob("*/*/job.yaml")]
+    found = [path.parent for path in root.glob("*/[!.]*/job.yaml")]  # not what is being made
     return [Run(path) for path in sorted(found, key=lambda path: path.stat().st_mtime)]
 
 

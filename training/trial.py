@@ -21,7 +21,7 @@ from inference.families import Family, family_named
 from inference.files import read_json
 from inference.settings import ClassificationSettings
 from inference.types import Task
-from training.data.split_files import read_records
+from training.data.split_files import read_split
 from training.environment import environment
 from training.export import TrainedClassifier, export_model
 from training.fit import TrialData, build_classifier, build_loaders, fit, predict
@@ -175,8 +175,8 @@ def _read_data(run: Run, stated: dict[str, Any]) -> TrialData:
     return TrialData(
         task=Task(stated["task"]),
         labels=stated["labels"],
-        train=read_records(run.path / "train.jsonl"),
-        validation=read_records(run.path / "validation.jsonl"),
+        train=read_split(run.path / "train.jsonl"),
+        validation=read_split(run.path / "validation.jsonl"),
     )
 
 

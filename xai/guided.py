@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 (its usual name)
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 # Every spelling of an activation, and the one that leaves its input alone. Modules call these.

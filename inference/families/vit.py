@@ -24,23 +24,6 @@ def _tokens_to_map(network: Any, tokens: Tensor) -> Tensor:
     return patches.transpose(1, 2).unflatten(2, (height, width))
 
 
-def _register(name: str, architecture: str, depth: int, **defaults: dict[str, float]) -> None:
-    register(
-        Family(
-            name=name,
-            build=partial(_build, architecture),
-            head="head",
-            cam=CamLayer(f"blocks.{depth - 1}.norm1", _tokens_to_map),
-            freeze_groups=(("patch_embed",), *((f"blocks.{i}",) for i in range(depth))),
-            fixed_size=True,
-            defaults={
-                Task.CLASSIFICATION: defaults["multiclass"],
-                Task.MULTILABEL: defaults["multilabel"],
-            },
-        )
-    )
-
-
 def _defaults(learning_rate: float, batch_size: int) -> dict[str, float]:
     return {
         "learning_rate": learning_rate,
@@ -49,24 +32,23 @@ def _defaults(learning_rate: float, batch_size: int) -> dict[str, float]:
     }
 
 
-_register(
-    "vits16r224",
-    "vit_small_patch16_224",
-    12,
-    multiclass=_defaults(0.0125, 128),
-    multilabel=_defaults(0.025, 128),
-)
-_register(
-    "vitb16r224",
-    "vit_base_patch16_224",
-    12,
-    multiclass=_defaults(0.0125, 48),
-    multilabel=_defaults(0.025, 48),
-)
-_register(
-    "vitl16r224",
-    "vit_large_patch16_224",
-    24,
-    multiclass=_defaults(0.001, 10),
-    multilabel=_defaults(0.002, 10),
-)
+# name, architecture, blocks, batch size, learning rates of multi-class and multi-label
+for _name, _architecture, _depth, _batch, _multiclass, _multilabel in (
+    ("vits16r224", "vit_small_patch16_224", 12, 128, 0.0125, 0.025),
+    ("vitb16r224", "vit_base_patch16_224", 12, 48, 0.0125, 0.025),
+    ("vitl16r224", "vit_large_patch16_224", 24, 10, 0.001, 0.002),
+):
+    register(
+        Family(
+            name=_name,
+            build=partial(_build, _architecture),
+            head="head",
+            cam=CamLayer(f"blocks.{_depth - 1}.norm1", _tokens_to_map),
+            freeze_groups=(("patch_embed",), *((f"blocks.{i}",) for i in range(_depth))),
+            fixed_size=True,
+            defaults={
+                Task.CLASSIFICATION: _defaults(_multiclass, _batch),
+                Task.MULTILABEL: _defaults(_multilabel, _batch),
+            },
+        )
+    )

@@ -113,11 +113,14 @@ def test_multilabel_trains_and_predicts_probabilities_that_need_not_sum_to_one(t
         tmp_path / "job.yml",
         tmp_path / "data",
         task="image_classification_multilabel",
-        number_of_epochs=1,
+        number_of_epochs=2,
+        checkpoint_frequency=1,
         model_name="mobilenetv2",
     )
     done = run("-m", "training", "run", job, "--set", "name=many", "--runs", tmp_path)
     assert done.returncode == 0, done.stderr
+    kept = {path.name for path in (tmp_path / "small/many/best/checkpoints").iterdir()}
+    assert kept == {"best.ckpt", "last.ckpt", "epoch=000.ckpt", "epoch=001.ckpt"}
     with Predictor(open_model_folder(tmp_path / "small/many/best/model")) as predictor:
         scores = predictor.score_all(photos(tmp_path / "data"))
     assert all(0 <= p <= 1 for one in scores for p in one.probs)

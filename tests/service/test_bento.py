@@ -107,16 +107,16 @@ def test_the_bento_installs_what_it_imports_at_the_locked_versions() -> None:
 def test_a_mistake_in_the_arguments_stops_the_server_at_once(
     built: Built, arguments: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(AssertionError, match=message) as failure:  # noqa: SIM117
-        with running_server(*arguments, home=built.home):
-            pass
+    server = running_server(*arguments, home=built.home)
+    with pytest.raises(AssertionError, match=message) as failure, server:
+        pass
     assert "Traceback" not in str(failure.value)
 
 
 def test_a_damaged_model_stops_the_server_at_once(built: Built, tmp_path: Path) -> None:
     folder = write_model_folder(tmp_path / "model")
     folder.weights_path.write_bytes(b"damaged")
-    with pytest.raises(AssertionError, match=r"does not match its SHA-256") as failure:  # noqa: SIM117
-        with running_server(f"model={folder.path}", home=built.home):
-            pass
+    server = running_server(f"model={folder.path}", home=built.home)
+    with pytest.raises(AssertionError, match=r"does not match its SHA-256") as failure, server:
+        pass
     assert "Traceback" not in str(failure.value)

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from captum.attr import GuidedBackprop
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from inference.families import FAMILIES
 from xai.guided import GuidedActivations

@@ -114,8 +114,7 @@ def target_matrix(records: Sequence[Record], labels: Sequence[str]) -> NDArray[n
     column = {label: index for index, label in enumerate(labels)}
     targets = np.zeros((len(records), len(labels)), np.float32)
     for row, record in enumerate(records):
-        names = (record.label,) if isinstance(record.label, str) else record.label
-        targets[row, [column[name] for name in names]] = 1
+        targets[row, [column[name] for name in record.classes]] = 1
     return targets
 
 

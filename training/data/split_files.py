@@ -8,7 +8,7 @@ from inference.files import write_text_atomically
 from training.data.records import Record
 
 
-def write_records(path: Path, records: Iterable[Record]) -> None:
+def write_split(path: Path, records: Iterable[Record]) -> None:
     """Write records with absolute image paths, one JSON object per line."""
     lines = [
         json.dumps({"image": str(r.image), "label": r.label, "where": r.where}) for r in records
@@ -16,8 +16,8 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
     write_text_atomically(path, "".join(f"{line}\n" for line in lines))
 
 
-def read_records(path: Path) -> list[Record]:
-    """Read what write_records wrote."""
+def read_split(path: Path) -> list[Record]:
+    """Read what write_split wrote."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Record(
