@@ -104,7 +104,13 @@ def start(photos: Path, model: str, *options: str, cwd: Path) -> "subprocess.Pop
         env={**os.environ, "PYTHONPATH": str(ROOT), "BENTOML_HOME": str(cwd / "store")},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     )
+
+
+def hear_ctrl_c() -> None:
+    """A shell's background jobs, this test run perhaps among them, are started deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(photos: Path, model: str, *options: str, cwd: Path) -> tuple[int, str]:
