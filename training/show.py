@@ -21,7 +21,8 @@ _SHOWN_DROPS = 5
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal; yields a function of (items done, items in all)."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=CONSOLE, transient=True) as progress:
+    hidden = not CONSOLE.is_terminal
+    with Progress(*columns, console=CONSOLE, transient=True, disable=hidden) as progress:
         bar = progress.add_task("", total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 
