@@ -24,6 +24,7 @@ from inference.errors import InputError, SightlineError
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.predictor import Predictor
 from inference.requests import ImageRequest, parse_request
+from inference.settings import Settings
 from serving import http
 from serving.arguments import Arguments
 from serving.explanations import ExplanationQueue
@@ -75,7 +76,7 @@ async def score(request: Request) -> Response:
     kind = http.content_type(request)
     body = await http.read_body(request, max_bytes=ARGUMENTS.max_body_bytes)
     received = time.perf_counter()
-    entries = await _parse(kind, body)
+    entries = await _parse(kind, body, scorer.predictor.folder.settings)
     stages_s = {"receive": received - begin, "parse": time.perf_counter() - received}
     answers = await answer_all(
         entries, predictor=scorer.predictor, explanations=scorer.explanations
@@ -166,12 +167,12 @@ class Scorer:
 cast(Any, Scorer).add_asgi_middleware(http.Envelope)
 
 
-async def _parse(kind: str, body: bytes) -> list[ImageRequest | InputError]:
+async def _parse(kind: str, body: bytes, settings: Settings) -> list[ImageRequest | InputError]:
     if kind != http.JSON_TYPE:
-        return [ImageRequest(body)]
+        return [ImageRequest(body, settings)]
     if len(body) > _LARGE_BODY:
-        return await asyncio.to_thread(parse_request, body)
-    return parse_request(body)
+        return await asyncio.to_thread(parse_request, body, settings=settings)
+    return parse_request(body, settings=settings)
 
 
 def _open_model(service: Any) -> tuple[ModelFolder, str]:

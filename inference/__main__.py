@@ -1,7 +1,10 @@
 """Score a folder of images: `python -m inference FOLDER --model DIR|NAME:VERSION`."""
 
+import json
 import os
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -11,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from inference.engine import DEVICES, ENGINES, resolve_device
 from inference.errors import SightlineError, UsageError
-from inference.folder import ERRORS_FILE, Explain, Tally, Todo, plan, score_folder
+from inference.folder import ERRORS_FILE, Draw, Explain, Tally, Todo, plan, score_folder
 from inference.image import decode_image
 from inference.model_folder import FACTS_FILE, ModelFolder, open_model_folder
 from inference.names import unknown_name
 from inference.predictor import Predictor
 from inference.schema import Algorithm, XaiParameters
+from inference.settings import DetectionSettings, SegmentationSettings, Settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _CONSOLE = Console(stderr=True)
@@ -28,6 +32,13 @@ def score(
     folder: Annotated[Path, typer.Argument(help="Folder of images, searched recursively.")],
     model: Annotated[str, typer.Option(help="Model folder, or NAME:VERSION in the model store.")],
     output: Annotated[Path, typer.Option(help="File of JSON lines.")] = Path("predictions.jsonl"),
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE, replaces a setting: box_score_thresh=0.5"),
+    ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Detectors: folder for pictures of what was found.")
+    ] = None,
     explain: Annotated[str | None, typer.Option(help=" | ".join(_ALGORITHMS))] = None,
     attributions: Annotated[bool, typer.Option(help="With --explain: the numbers too.")] = False,
     engine: Annotated[str, typer.Option(help=" | ".join(ENGINES))] = "torch",
@@ -42,8 +53,10 @@ def score(
     """
     try:
         opened = _open_model(model)
+        settings = opened.settings.overridden(_values(overrides or []))
         todo = plan(folder, output, labels=opened.facts.labels)
         explainer = _explainer(opened, explain, attributions=attributions, device=device)
+        drawer = _drawer(opened, settings, draw)
         with Predictor(
             opened,
             engine=engine,
@@ -51,7 +64,8 @@ def score(
             max_batch=batch_size,
             max_queue=max(256, batch_size or 0),
         ) as predictor:
-            tally = _score(todo, output, predictor, explainer)
+            scores = partial(score_folder, settings=settings, explain=explainer, draw=drawer)
+            tally = _with_progress(todo, output, predictor, scores)
     except KeyboardInterrupt:
         _say(f"stopped; the same command goes on where {output} ends")
         raise typer.Exit(130) from None
@@ -59,13 +73,40 @@ def score(
     raise typer.Exit(1 if tally.failed else 0)
 
 
-def _score(todo: Todo, output: Path, predictor: Predictor, explain: Explain | None) -> Tally:
+def _with_progress(
+    todo: Todo, output: Path, predictor: Predictor, score: Callable[..., Tally]
+) -> Tally:
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_CONSOLE) as progress:
         bar = progress.add_task("", total=len(todo.names))
-        return score_folder(
-            todo, output, predictor, explain=explain, on_image=lambda: progress.advance(bar)
-        )
+        return score(todo, output, predictor, on_image=lambda: progress.advance(bar))
+
+
+def _values(overrides: Sequence[str]) -> dict[str, Any]:
+    """Read NAME=VALUE; a value is JSON if it can be read so, else text."""
+    values = {}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes NAME=VALUE, got {override!r}")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
+def _drawer(model: ModelFolder, settings: Settings, folder: Path | None) -> Draw | None:
+    if folder is None:
+        return None
+    if not isinstance(settings, DetectionSettings):
+        raise UsageError(f"--draw shows what a detector finds, and {model.path} is a classifier")
+    from inference.draw import write_picture
+
+    threshold = 0.5
+    if isinstance(settings, SegmentationSettings):
+        threshold = settings.mask_pixel_score_threshold
+    return partial(write_picture, folder, mask_threshold=threshold)
 
 
 def _summary(tally: Tally, todo: Todo, output: Path) -> str:

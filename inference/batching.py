@@ -6,25 +6,26 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from inference.errors import Overloaded
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_SMOOTHING = 0.2  # weight of the newest batch in the measured seconds per item
+_SMOOTHING = 0.2  # weight of the newest batch in the measured seconds per ticket
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Result]):
-    """The result of one item and where its time went.
+    """The results of one ticket's items, in order, and where their time went.
 
-    prepare_s: from admission until the item was ready for the model; queue_s: until its batch
-    began; run_s: the batch's time in the model, shared by `batch_size` items.
+    prepare_s: from admission until the items were ready for the model; queue_s: until their first
+    batch began; run_s: the time in the model of the batches they were in; batch_size: the largest
+    of these.
     """
 
-    value: Result
+    values: tuple[Result, ...]
     prepare_s: float
     queue_s: float
     run_s: float
@@ -39,21 +40,42 @@ class Ticket(Generic[Result]):
     future: "Future[Done[Result]]" = field(default_factory=Future)
 
 
+@dataclass(slots=True, eq=False)
+class _Work(Generic[Result]):
+    """A ticket's items on their way; only the model thread writes to it."""
+
+    ticket: Ticket[Result]
+    ready_at: float
+    results: list[Result | None]
+    left: int
+    begun_at: float | None = None
+    run_s: float = 0.0
+    batch_size: int = 0
+    failed: bool = False
+
+    def is_wanted(self) -> bool:
+        """Whether an item of it should still run; from the first one on it cannot be cancelled."""
+        if self.begun_at is None:
+            return self.ticket.future.set_running_or_notify_cancel()
+        return not self.failed
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry(Generic[Item, Result]):
     item: Item
     key: Hashable
-    ticket: Ticket[Result]
-    ready_at: float
+    work: _Work[Result]
+    index: int
 
 
 class MicroBatcher(Generic[Item, Result]):
     """Feeds one model from one thread. Safe to call from any thread.
 
     Work-conserving: an idle model starts at once with whatever waits. Oldest first; only items of
-    equal `key` share a batch. `model` maps a list of items to as many results, in order; when it
-    raises, the items are tried alone, so that only the culprit gets the error. After a MemoryError
-    the batch is halved instead. A full queue rejects at the door; what was admitted is finished.
+    equal `key` share a batch. A ticket stands for one request's image and may have several items,
+    its tiles. `model` maps a list of items to as many results, in order; when it raises, the items
+    are tried alone, so that only the culprit's ticket gets the error. After a MemoryError the batch
+    is halved instead. A full queue rejects at the door; what was admitted is finished.
     """
 
     def __init__(
@@ -74,14 +96,14 @@ class MicroBatcher(Generic[Item, Result]):
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._backlog = 0
         self._closed = False
-        self._seconds_per_item = 0.0
+        self._seconds_per_ticket = 0.0
         self._last_end = clock()
         self._thread = threading.Thread(target=self._serve, name="model", daemon=True)
         self._thread.start()
 
     @property
     def backlog(self) -> int:
-        """Items admitted and not yet done."""
+        """Tickets admitted and not yet done."""
         return self._backlog
 
     def admit(self, count: int = 1) -> list[Ticket[Result]]:
@@ -100,11 +122,12 @@ class MicroBatcher(Generic[Item, Result]):
             ticket.future.add_done_callback(self._release_if_cancelled)
         return tickets
 
-    def start(self, ticket: Ticket[Result], item: Item) -> None:
-        """Queue the item of an admitted ticket for the model."""
-        entry = _Entry(item, self._key(item), ticket, self._clock())
+    def start(self, ticket: Ticket[Result], items: Sequence[Item]) -> None:
+        """Queue the items of an admitted ticket, at least one, for the model."""
+        work: _Work[Result] = _Work(ticket, self._clock(), [None] * len(items), len(items))
+        entries = [_Entry(item, self._key(item), work, i) for i, item in enumerate(items)]
         with self._changed:
-            self._waiting.append(entry)
+            self._waiting.extend(entries)
             self._changed.notify_all()
 
     def fail(self, ticket: Ticket[Result], error: Exception) -> None:
@@ -116,7 +139,7 @@ class MicroBatcher(Generic[Item, Result]):
     def submit(self, item: Item) -> "Future[Done[Result]]":
         """Admit and start one item. Raises Overloaded when the queue is full."""
         (ticket,) = self.admit()
-        self.start(ticket, item)
+        self.start(ticket, [item])
         return ticket.future
 
     def close(self) -> None:
@@ -127,7 +150,7 @@ class MicroBatcher(Generic[Item, Result]):
         self._thread.join()
 
     def _overloaded(self, count: int) -> Overloaded:
-        seconds = max(self._backlog * self._seconds_per_item, 0.001)
+        seconds = max(self._backlog * self._seconds_per_ticket, 0.001)
         return Overloaded(
             f"the queue has no room for {count} more: {self._backlog} of {self._max_queue} places "
             f"are taken; try again in {seconds:.1f} s",
@@ -164,11 +187,14 @@ class MicroBatcher(Generic[Item, Result]):
         """Remove the oldest item and those behind it that may share its batch."""
         batch: list[_Entry[Item, Result]] = []
         left: deque[_Entry[Item, Result]] = deque()
+        now = self._clock()
         for entry in self._waiting:
             fits = len(batch) < self._max_batch and (not batch or entry.key == batch[0].key)
             if not fits:
                 left.append(entry)
-            elif entry.ticket.future.set_running_or_notify_cancel():
+            elif entry.work.is_wanted():
+                if entry.work.begun_at is None:
+                    entry.work.begun_at = now
                 batch.append(entry)
         self._waiting = left
         return batch
@@ -182,27 +208,48 @@ class MicroBatcher(Generic[Item, Result]):
             self._divide(batch, error)
             return
         run_s = self._clock() - started_at
+        for work in {id(entry.work): entry.work for entry in batch}.values():
+            work.run_s += run_s
+            work.batch_size = max(work.batch_size, len(batch))
         for entry, result in zip(batch, results, strict=True):
-            prepare_s = entry.ready_at - entry.ticket.admitted_at
-            done = Done(result, prepare_s, started_at - entry.ready_at, run_s, len(batch))
-            self._release()
-            entry.ticket.future.set_result(done)
+            self._finish(entry, result)
+
+    def _finish(self, entry: _Entry[Item, Result], result: Result) -> None:
+        """Keep the result of one item; the last one of a ticket ends it."""
+        work = entry.work
+        work.results[entry.index] = result
+        work.left -= 1
+        if work.left or work.failed:
+            return
+        done = Done(
+            cast(tuple[Result, ...], tuple(work.results)),
+            work.ready_at - work.ticket.admitted_at,
+            cast(float, work.begun_at) - work.ready_at,
+            work.run_s,
+            work.batch_size,
+        )
+        self._release()
+        work.ticket.future.set_result(done)
 
     def _divide(self, batch: list[_Entry[Item, Result]], error: Exception) -> None:
-        """Run the parts of a batch that failed; a single item keeps its error."""
+        """Run the parts of a batch that failed; a single item's error is that of its ticket."""
         if len(batch) == 1:
-            self._release()
-            batch[0].ticket.future.set_exception(error)
+            work = batch[0].work
+            if not work.failed:
+                work.failed = True
+                self._release()
+                work.ticket.future.set_exception(error)
             return
         size = len(batch) // 2 if isinstance(error, MemoryError) else 1
         for begin in range(0, len(batch), size):
             self._run(batch[begin : begin + size], self._clock())
 
     def _measure(self, batch: list[_Entry[Item, Result]]) -> None:
-        """Learn the seconds per item while there was work, decoding included."""
+        """Learn the seconds per ticket while there was work, decoding included."""
         now = self._clock()
-        busy_since = max(self._last_end, min(entry.ticket.admitted_at for entry in batch))
-        newest = (now - busy_since) / len(batch)
-        weight = _SMOOTHING if self._seconds_per_item else 1.0
-        self._seconds_per_item += weight * (newest - self._seconds_per_item)
+        admitted_at = min(entry.work.ticket.admitted_at for entry in batch)
+        tickets = sum(1 / len(entry.work.results) for entry in batch)
+        newest = (now - max(self._last_end, admitted_at)) / tickets
+        weight = _SMOOTHING if self._seconds_per_ticket else 1.0
+        self._seconds_per_ticket += weight * (newest - self._seconds_per_ticket)
         self._last_end = now

@@ -7,12 +7,15 @@ from typing import Any
 
 from inference.errors import SightlineError
 from inference.folder_files import JsonLines, find_images, read_done, shown
+from inference.pipeline import Result
 from inference.predictor import Predictor
-from inference.responses import scores_body
+from inference.responses import result_body
+from inference.settings import Settings
 
 ERRORS_FILE = "errors.jsonl"
 
 Explain = Callable[[bytes], dict[str, Any]]  # an image file to the keys that its line gets
+Draw = Callable[[str, bytes, Result], None]  # name, image file, what was found in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +48,29 @@ def score_folder(
     output: Path,
     predictor: Predictor,
     *,
+    settings: Settings | None = None,
     explain: Explain | None = None,
+    draw: Draw | None = None,
     on_image: Callable[[], None] = lambda: None,
 ) -> Tally:
     """Append a line per image to `output`, in order; failures go into errors.jsonl beside it.
 
-    `on_image` is called after each image. Raises OSError when a result cannot be written.
+    `settings` replaces the model folder's; `draw` gets every result, `on_image` is called after
+    each image. Raises OSError when a result cannot be written.
     """
     errors_path = output.with_name(ERRORS_FILE)
     errors_path.unlink(missing_ok=True)  # what failed before is tried again now
     with JsonLines(output) as results, JsonLines(errors_path) as errors:
         paths = (todo.folder / name for name in todo.names)
-        for name, (path, future) in zip(todo.names, predictor.stream(paths), strict=True):
+        scored = predictor.stream(paths, settings=settings)
+        for name, (path, future) in zip(todo.names, scored, strict=True):
             try:
-                body = scores_body(future.result().value)
+                result = future.result().value
+                body = result_body(result)
                 if explain is not None:
                     body |= explain(_bytes_of(path))
+                if draw is not None:
+                    draw(name, _bytes_of(path), result)
             except (SightlineError, OSError) as error:
                 errors.write({"filename": shown(name), "error": _error(error)})
             else:

@@ -79,17 +79,25 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _filename(number: int, line: bytes, output: Path, labels: tuple[str, ...]) -> str:
     try:
         record = orjson.loads(line)
-        name, scored = record["filename"], tuple(record["labels"])
+        name, scored = record["filename"], _labels_in(record)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise UsageError(
             f"{output}:{number} is no prediction; delete the file or choose another --output"
         ) from None
-    if scored != labels:
+    is_ours = set(scored) <= set(labels) if "boxes" in record else scored == labels
+    if not is_ours:
         raise UsageError(
             f"{output}:{number} holds scores of another model, with labels {', '.join(scored)}; "
             "choose another --output"
         )
     return str(name)
+
+
+def _labels_in(record: dict[str, Any]) -> tuple[str, ...]:
+    """All labels of a classifier, or those that a detector found."""
+    if "boxes" in record:
+        return tuple(box["label"] for box in record["boxes"])
+    return tuple(record["labels"])
 
 
 class JsonLines:

@@ -8,7 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inference.errors import ModelFolderError
 from inference.files import read_json, sha256_of, write_text_atomically
-from inference.settings import Settings, read_settings
+from inference.settings import (
+    CanvasKind,
+    ClassificationSettings,
+    LetterboxSettings,
+    Settings,
+    read_settings,
+    settings_class,
+)
 from inference.types import Task
 from inference.validation import describe
 
@@ -17,6 +24,7 @@ SETTINGS_FILE = "settings.json"
 FACTS_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
+MASKS_FILE = "masks.onnx"  # the mask head, for the boxes that were chosen
 
 
 class Preprocessing(BaseModel):
@@ -38,6 +46,13 @@ class ModelFacts(BaseModel):
     family: str
     image_size: int = Field(description="side in pixels that the network was built for")
     fixed_size: bool = Field(False, description="whether it takes images of that size alone")
+    canvas: CanvasKind | None = Field(default=None, description="how a detector lays out images")
+    options: dict[str, Any] = Field(
+        default={}, description="what the family builds the network from"
+    )
+    object_px: float | None = Field(
+        default=None, description="side in pixels of a small object, for auto tiles"
+    )
     labels: tuple[str, ...] = Field(min_length=1, description="in the order of the outputs")
     preprocessing: Preprocessing
     files: dict[str, str] = Field(description="file name to SHA-256")
@@ -63,6 +78,11 @@ class ModelFolder:
         """The ONNX graph."""
         return self.path / ONNX_FILE
 
+    @property
+    def masks_path(self) -> Path:
+        """The ONNX graph of the mask head."""
+        return self.path / MASKS_FILE
+
 
 def open_model_folder(path: Path) -> ModelFolder:
     """Read model.json and settings.json and verify every file's hash.
@@ -75,8 +95,8 @@ def open_model_folder(path: Path) -> ModelFolder:
     facts = _read_facts(path / FACTS_FILE)
     for name, expected in facts.files.items():
         _check_hash(path / name, expected)
-    settings = read_settings(path / SETTINGS_FILE, facts.task)
-    _check_crop(path, facts, settings)
+    settings = read_settings(path / SETTINGS_FILE, settings_class(facts.task, facts.canvas))
+    _check_against_facts(path / SETTINGS_FILE, facts, settings)
     return ModelFolder(path, facts, settings)
 
 
@@ -99,12 +119,20 @@ def _read_facts(path: Path) -> ModelFacts:
         raise ModelFolderError(f"{path}: {describe(error, ModelFacts)}") from None
 
 
-def _check_crop(path: Path, facts: ModelFacts, settings: Settings) -> None:
-    if facts.fixed_size and settings.valid_crop_size != facts.image_size:
-        raise ModelFolderError(
-            f"{path / SETTINGS_FILE}: valid_crop_size must be {facts.image_size} for "
-            f"{facts.family}, whose patches have fixed places, got {settings.valid_crop_size}"
-        )
+def _check_against_facts(path: Path, facts: ModelFacts, settings: Settings) -> None:
+    if isinstance(settings, ClassificationSettings):
+        if facts.fixed_size and settings.valid_crop_size != facts.image_size:
+            raise ModelFolderError(
+                f"{path}: valid_crop_size must be {facts.image_size} for {facts.family}, whose "
+                f"patches have fixed places, got {settings.valid_crop_size}"
+            )
+    elif isinstance(settings, LetterboxSettings):
+        built = facts.options.get("model_size")
+        if settings.model_size not in (None, built):
+            raise ModelFolderError(
+                f"{path}: model_size must be {built!r}, as the weights are, "
+                f"got {settings.model_size!r}"
+            )
 
 
 def _check_hash(path: Path, expected: str) -> None:

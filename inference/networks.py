@@ -6,8 +6,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from inference.errors import ModelFolderError
-from inference.families import family_named
-from inference.model_folder import ModelFolder
+from inference.families import classifier_named, detector_named
+from inference.model_folder import ModelFacts, ModelFolder
+from inference.types import CLASSIFICATION_TASKS
 
 
 def load_network(folder: ModelFolder, *, device: str = "cpu") -> nn.Module:
@@ -16,9 +17,7 @@ def load_network(folder: ModelFolder, *, device: str = "cpu") -> nn.Module:
     Raises ModelFolderError when the weights do not fit the network that model.json describes.
     """
     facts = folder.facts
-    network = family_named(facts.family).build(
-        num_classes=len(facts.labels), image_size=facts.image_size, pretrained=False
-    )
+    network = build_network(facts)
     try:
         network.load_state_dict(load_file(folder.weights_path))
     except (RuntimeError, SafetensorError) as error:
@@ -27,3 +26,15 @@ def load_network(folder: ModelFolder, *, device: str = "cpu") -> nn.Module:
             f"with {len(facts.labels)} classes: {error}"
         ) from None
     return network.to(torch.device(device)).eval().requires_grad_(False)
+
+
+def build_network(facts: ModelFacts) -> nn.Module:
+    """Build the network that model.json describes, with random weights."""
+    classes = len(facts.labels)
+    if facts.task in CLASSIFICATION_TASKS:
+        return classifier_named(facts.family).build(
+            num_classes=classes, image_size=facts.image_size, pretrained=False
+        )
+    return detector_named(facts.family).build(
+        num_classes=classes, options=facts.options, pretrained=False
+    )

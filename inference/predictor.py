@@ -1,27 +1,40 @@
-"""Encoded images to class scores: decode pool, preprocessing, micro-batcher, model."""
+"""Encoded images to predictions: decode pool, preprocessing, micro-batcher, model, finishing."""
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.batching import Done, MicroBatcher, Ticket
-from inference.engine import Engine, load_engine, usable_cores
+from inference.engine import Engine, usable_cores
 from inference.errors import UsageError
 from inference.image import decode_image
 from inference.model_folder import ModelFolder
-from inference.preprocess import resize_and_crop
-from inference.types import ClassScores, probabilities
+from inference.pipeline import Result, load_pipeline
+from inference.settings import Settings
+from inference.types import CLASSIFICATION_TASKS
 
-Prediction = Done[ClassScores]  # with the stage times that Server-Timing shows
 Source = bytes | Path  # an encoded image, or a file that is read on the decode pool
-_DEFAULT_BATCH = {"cpu": 8, "cuda": 32}
+_CLASSIFIER_BATCH = {"cpu": 8, "cuda": 32}
+_DETECTOR_BATCH = {"cpu": 2, "cuda": 8}  # its canvases are ten times larger
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The result for one image and the stage times, in seconds, that Server-Timing shows."""
+
+    value: Result
+    prepare_s: float
+    queue_s: float
+    run_s: float
+    batch_size: int
 
 
 class Predictor:
@@ -45,8 +58,8 @@ class Predictor:
         Raises UsageError and ModelFolderError as `load_engine` does.
         """
         self.folder = folder
-        self.engine: Engine = load_engine(folder, name=engine, device=device)
-        self.max_batch = max_batch or _DEFAULT_BATCH[self.engine.device]
+        self._pipeline = load_pipeline(folder, engine=engine, device=device)
+        self.max_batch = max_batch or self._default_batch()
         self.max_queue = max_queue
         if self.max_batch < 1 or max_queue < self.max_batch:
             raise UsageError(
@@ -54,32 +67,51 @@ class Predictor:
             )
         self._warm_up()
         self._decoders = ThreadPoolExecutor(decode_threads or usable_cores(), "decode")
-        self._batcher: MicroBatcher[NDArray[np.uint8], ClassScores] = MicroBatcher(
-            self._score_batch, key=np.shape, max_batch=self.max_batch, max_queue=max_queue
+        self._finishers = ThreadPoolExecutor(usable_cores(), "finish")
+        self._batcher: MicroBatcher[Any, Any] = MicroBatcher(
+            self._pipeline.run,
+            key=self._pipeline.key,
+            max_batch=self.max_batch,
+            max_queue=max_queue,
         )
 
-    def submit(self, images: Sequence[Source]) -> "list[Future[Prediction]]":
-        """Admit all images or none; each future gets its own scores or its own error.
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs the model."""
+        return self._pipeline.engine
 
-        Raises Overloaded when the queue has no room for them. Futures fail with an InputError for
-        bytes that are no image, with OSError for files that cannot be read.
+    def submit(
+        self, images: Sequence[Source], *, settings: Sequence[Settings] | None = None
+    ) -> "list[Future[Prediction]]":
+        """Admit all images or none; each future gets its own result or its own error.
+
+        `settings`, one per image, replaces the model folder's. Raises Overloaded when the queue has
+        no room for them. Futures fail with an InputError for bytes that are no image, with OSError
+        for files that cannot be read; cancelling one drops its image from the queue.
         """
+        wanted = settings or [self.folder.settings] * len(images)
         tickets = self._batcher.admit(len(images))
-        for ticket, image in zip(tickets, images, strict=True):
-            self._decoders.submit(self._prepare, ticket, image)
-        return [ticket.future for ticket in tickets]
+        answers: list[Future[Prediction]] = []
+        for ticket, image, setting in zip(tickets, images, wanted, strict=True):
+            answer: Future[Prediction] = Future()
+            answer.add_done_callback(partial(_pass_cancel_on, ticket))
+            self._decoders.submit(self._prepare, ticket, answer, image, setting)
+            answers.append(answer)
+        return answers
 
     async def score(self, image: Source) -> Prediction:
         """Score one image; cancelling the call drops it from the queue."""
         (future,) = self.submit([image])
         return await asyncio.wrap_future(future)
 
-    def score_all(self, images: Iterable[Source]) -> list[ClassScores]:
+    def score_all(self, images: Iterable[Source]) -> list[Result]:
         """Score any number of images in order. Raises the first image's error, if any."""
         return [future.result().value for _, future in self.stream(images)]
 
-    def stream(self, images: Iterable[Source]) -> "Iterator[tuple[Source, Future[Prediction]]]":
-        """Yield each image with its finished future, in order.
+    def stream(
+        self, images: Iterable[Source], *, settings: Settings | None = None
+    ) -> "Iterator[tuple[Source, Future[Prediction]]]":
+        """Yield each image with its finished future, in order; `settings` are those of all.
 
         Reads ahead so far that decoding and model stay busy, and no further: memory is bounded
         however many images there are. Meant for one caller that owns the predictor.
@@ -87,7 +119,8 @@ class Predictor:
         ahead = min(self.max_queue, 2 * self.max_batch + usable_cores())
         window: deque[tuple[Source, Future[Prediction]]] = deque()
         for image in images:
-            window.append((image, self.submit([image])[0]))
+            (future,) = self.submit([image], settings=[settings or self.folder.settings])
+            window.append((image, future))
             if len(window) >= ahead:
                 yield _finished(window.popleft())
         while window:
@@ -97,6 +130,7 @@ class Predictor:
         """Finish what was admitted and stop the threads."""
         self._batcher.close()
         self._decoders.shutdown()
+        self._finishers.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -109,31 +143,60 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _prepare(self, ticket: Ticket[ClassScores], source: Source) -> None:
+    def _prepare(
+        self, ticket: Ticket[Any], answer: "Future[Prediction]", source: Source, settings: Settings
+    ) -> None:
         if ticket.future.cancelled():
             return
-        settings = self.folder.settings
         try:
             data = source if isinstance(source, bytes) else source.read_bytes()
-            crop = resize_and_crop(
-                decode_image(data),
-                resize_size=settings.valid_resize_size,
-                crop_size=settings.valid_crop_size,
-            )
+            items = self._pipeline.prepare(decode_image(data), settings)
         except Exception as error:  # one bad image fails alone, whatever is wrong with it
             self._batcher.fail(ticket, error)
-        else:
-            self._batcher.start(ticket, crop)
+            _fail(answer, error)
+            return
 
-    def _score_batch(self, crops: list[NDArray[np.uint8]]) -> list[ClassScores]:
-        facts = self.folder.facts
-        probs = probabilities(self.engine(np.stack(crops)), facts.task)
-        return [ClassScores(row, facts.labels) for row in probs]
+        def ended(future: "Future[Done[Any]]") -> None:
+            if not future.cancelled():
+                self._finishers.submit(self._finish, answer, items, future)
+
+        ticket.future.add_done_callback(ended)
+        self._batcher.start(ticket, items)
+
+    def _finish(
+        self, answer: "Future[Prediction]", items: Sequence[Any], ended: "Future[Done[Any]]"
+    ) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return
+        try:
+            done = ended.result()
+            value = self._pipeline.finish(items, done.values)
+        except Exception as error:  # the model's or that of finishing; either is this image's
+            answer.set_exception(error)
+            return
+        answer.set_result(
+            Prediction(value, done.prepare_s, done.queue_s, done.run_s, done.batch_size)
+        )
+
+    def _default_batch(self) -> int:
+        is_classifier = self.folder.facts.task in CLASSIFICATION_TASKS
+        return (_CLASSIFIER_BATCH if is_classifier else _DETECTOR_BATCH)[self.engine.device]
 
     def _warm_up(self) -> None:
-        side = self.folder.settings.valid_crop_size
+        blank = np.zeros((480, 640, 3), np.uint8)
+        item = self._pipeline.prepare(blank, self.folder.settings)[0]
         for size in sorted({1, self.max_batch}):
-            self.engine(np.zeros((size, side, side, 3), np.uint8))
+            self._pipeline.run([item] * size)
+
+
+def _pass_cancel_on(ticket: Ticket[Any], answer: "Future[Prediction]") -> None:
+    if answer.cancelled():
+        ticket.future.cancel()
+
+
+def _fail(answer: "Future[Prediction]", error: Exception) -> None:
+    if answer.set_running_or_notify_cancel():
+        answer.set_exception(error)
 
 
 def _finished(

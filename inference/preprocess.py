@@ -35,9 +35,17 @@ def _crop_span(length: int, short: int, resize_size: int, crop_size: int) -> tup
     return start * scale, min((start + crop_size) * scale, length)
 
 
-def normalize(crops_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32, scaled to 0…1 and by ImageNet's mean and std."""
-    std = np.asarray(IMAGENET_STD, np.float32)
-    scale = np.float32(1.0 / 255.0) / std
-    shift = -np.asarray(IMAGENET_MEAN, np.float32) / std
-    return np.ascontiguousarray((crops_nhwc * scale + shift).transpose(0, 3, 1, 2))
+def normalize(
+    images_nhwc: NDArray[np.uint8],
+    *,
+    mean: tuple[float, float, float] = IMAGENET_MEAN,
+    std: tuple[float, float, float] = IMAGENET_STD,
+) -> NDArray[np.float32]:
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float32, scaled to 0…1 and then by mean and std."""
+    divisor = np.asarray(std, np.float32)
+    scale = np.float32(1.0 / 255.0) / divisor
+    shift = -np.asarray(mean, np.float32) / divisor
+    pixels = images_nhwc.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    pixels *= scale[:, None, None]  # in place: a batch of large canvases is a lot to copy
+    pixels += shift[:, None, None]
+    return pixels

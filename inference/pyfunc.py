@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pandas as pd
 
 from inference.model_folder import open_model_folder
 from inference.predictor import Predictor
 from inference.requests import decode_base64
+from inference.responses import dump_json, result_body
 
 
 class ImageModel:
@@ -19,13 +21,9 @@ class ImageModel:
     def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Score the column `image`, base64 text or bytes; the columns of the answer are Azure's."""
         files = [_as_bytes(value) for value in frame["image"]]
-        scores = self._predictor.score_all(files)
-        return pd.DataFrame(
-            {
-                "probs": [one.probs.tolist() for one in scores],
-                "labels": [list(one.labels) for one in scores],
-            }
-        )
+        results = self._predictor.score_all(files)
+        # as Python's own types: through JSON, for arrays inside
+        return pd.DataFrame([orjson.loads(dump_json(result_body(one))) for one in results])
 
 
 def _as_bytes(value: str | bytes) -> bytes:

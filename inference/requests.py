@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from inference.errors import BadImage, BadRequest, InputError, TooLarge
 from inference.schema import ManyImages, SingleImage, XaiParameters
+from inference.settings import Settings
 from inference.validation import describe
 
 MAX_IMAGES = 64
@@ -19,15 +20,19 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image file, and how to explain its scores, or None for scores alone."""
+    """One image file, the settings it is scored with, and how to explain it, or None if not."""
 
     image: bytes
+    settings: Settings
     explain: XaiParameters | None = None
 
 
-def parse_request(body: bytes, *, max_images: int = MAX_IMAGES) -> list[ImageRequest | InputError]:
+def parse_request(
+    body: bytes, *, settings: Settings, max_images: int = MAX_IMAGES
+) -> list[ImageRequest | InputError]:
     """Parse either JSON form into one entry per image; an image's own fault takes its place.
 
+    `settings` are the model's; a request's own replace some of them, and those of one image again.
     Raises BadRequest when the request as a whole makes no sense and TooLarge for more than
     `max_images` images.
     """
@@ -35,14 +40,16 @@ def parse_request(body: bytes, *, max_images: int = MAX_IMAGES) -> list[ImageReq
     if not isinstance(values, dict):
         raise BadRequest(f"the body must be a JSON object, got {_kind(values)}")
     if "input_data" not in values:
-        return [_single(values)]
-    data = _validate(ManyImages, values).input_data.data
+        return [_single(values, settings)]
+    request = _validate(ManyImages, values)
+    data = request.input_data.data
     if len(data) > max_images:
         raise TooLarge(f"at most {max_images} images fit into one request, got {len(data)}")
-    return [_element(element) for element in data]
+    settings = settings.overridden(request.settings) if request.settings else settings
+    return [_element(element, settings) for element in data]
 
 
-def _element(element: Any) -> ImageRequest | InputError:
+def _element(element: Any, settings: Settings) -> ImageRequest | InputError:
     """Read one element of `data`: base64, an object as a JSON string, or a list of one of them."""
     try:
         if isinstance(element, list):
@@ -52,9 +59,9 @@ def _element(element: Any) -> ImageRequest | InputError:
         if isinstance(element, str) and element.lstrip().startswith("{"):
             element = _parse_json(element, "the JSON string in data")
         if isinstance(element, str):
-            return ImageRequest(decode_base64(element))
+            return ImageRequest(decode_base64(element), settings)
         if isinstance(element, dict):
-            return _single(element)
+            return _single(element, settings)
         raise BadRequest(
             f"an element of data must be base64 text or a JSON string, got {_kind(element)}"
         )
@@ -62,12 +69,13 @@ def _element(element: Any) -> ImageRequest | InputError:
         return error
 
 
-def _single(values: dict[str, Any]) -> ImageRequest:
+def _single(values: dict[str, Any], settings: Settings) -> ImageRequest:
     request = _validate(SingleImage, values)
     image = decode_base64(request.image_base64)
+    settings = settings.overridden(request.settings) if request.settings else settings
     if not request.model_explainability:
-        return ImageRequest(image)
-    return ImageRequest(image, request.xai_parameters or XaiParameters())
+        return ImageRequest(image, settings)
+    return ImageRequest(image, settings, request.xai_parameters or XaiParameters())
 
 
 def _parse_json(text: bytes | str, what: str) -> Any:
@@ -78,8 +86,6 @@ def _parse_json(text: bytes | str, what: str) -> Any:
 
 
 def _validate(model: type[_Model], values: dict[str, Any]) -> _Model:
-    if "settings" in values:
-        raise BadRequest("settings: a classifier has none that a request can override")
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_SETTINGS = "replaces settings of the model for this request; GET /info shows their names"
 MAX_STEPS = 500  # a request must not buy hours
 
 Algorithm = Literal["xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"]
@@ -31,6 +32,7 @@ class SingleImage(BaseModel):
     image_base64: str = Field(description="the image file as base64; line breaks are allowed")
     model_explainability: bool = False
     xai_parameters: XaiParameters | None = Field(None, description="null means all defaults")
+    settings: dict[str, Any] | None = Field(None, description=_SETTINGS)
 
 
 class InputData(BaseModel):
@@ -50,3 +52,4 @@ class ManyImages(BaseModel):
 
     input_data: InputData
     params: dict[str, Any] | None = Field(None, max_length=0, description="accepted when empty")
+    settings: dict[str, Any] | None = Field(None, description=_SETTINGS)

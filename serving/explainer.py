@@ -9,6 +9,7 @@ from inference.image import decode_image
 from inference.model_folder import ModelFolder
 from inference.responses import dump_json, explanation_error_body
 from inference.schema import XaiParameters
+from inference.types import CLASSIFICATION_TASKS
 from xai.explainer import Explainer, explanation_body
 
 
@@ -17,7 +18,9 @@ class JsonExplainer:
 
     def __init__(self, folder: ModelFolder, *, device: str) -> None:
         self._task = folder.facts.task
-        self._explainer = Explainer(folder, device=resolve_device(device))
+        self._explainer: Explainer | None = None
+        if self._task in CLASSIFICATION_TASKS:
+            self._explainer = Explainer(folder, device=resolve_device(device))
 
     def __call__(
         self, image: bytes, parameters: dict[str, Any], *, deadline: float
@@ -34,6 +37,8 @@ class JsonExplainer:
             if time.monotonic() > deadline:
                 raise ExplanationFailed("given up, the time for it has passed")
 
+        if self._explainer is None:
+            raise ExplanationFailed(f"{self._task.value} has no explanations in this version")
         checkpoint()  # it may have waited behind one that nobody waits for any more
         explanation = self._explainer.explain(
             decode_image(image), parameters, checkpoint=checkpoint

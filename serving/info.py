@@ -8,6 +8,7 @@ from inference.image import MAX_PIXELS
 from inference.predictor import Predictor
 from inference.requests import MAX_IMAGES
 from inference.schema import MAX_STEPS, Algorithm
+from inference.types import CLASSIFICATION_TASKS
 from serving.arguments import Arguments
 
 _PACKAGES = ("bentoml", "torch", "torchvision", "timm", "onnxruntime-gpu", "numpy", "pillow")
@@ -24,10 +25,15 @@ def describe(predictor: Predictor, arguments: Arguments, *, tag: str) -> dict[st
         "settings": predictor.folder.settings.model_dump(),
         "metrics": facts.metrics,
         "engine": {"name": engine.name, "device": engine.device},
-        "explanations": get_args(Algorithm) if arguments.explain else (),
+        "explanations": _algorithms(predictor) if arguments.explain else (),
         "limits": _limits(predictor, arguments),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
     }
+
+
+def _algorithms(predictor: Predictor) -> tuple[str, ...]:
+    is_classifier = predictor.folder.facts.task in CLASSIFICATION_TASKS
+    return get_args(Algorithm) if is_classifier else ()
 
 
 def _limits(predictor: Predictor, arguments: Arguments) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import orjson
 from inference.errors import ExplanationFailed, InputError
 from inference.predictor import Prediction, Predictor
 from inference.requests import ImageRequest
-from inference.responses import error_body, explanation_error_body, scores_body
+from inference.responses import error_body, explanation_error_body, result_body
 from inference.schema import XaiParameters
 from serving.explanations import ExplanationQueue
 
@@ -35,8 +35,13 @@ async def answer_all(
 
     Raises Overloaded when the queue has no room for all of them.
     """
-    images = [entry.image for entry in entries if isinstance(entry, ImageRequest)]
-    futures = iter(predictor.submit(images))
+    requests = [entry for entry in entries if isinstance(entry, ImageRequest)]
+    futures = iter(
+        predictor.submit(
+            [request.image for request in requests],
+            settings=[request.settings for request in requests],
+        )
+    )
     return await asyncio.gather(
         *(
             _answer(index, entry, asyncio.wrap_future(next(futures)), explanations)
@@ -78,7 +83,7 @@ async def _answer(
         done = await prediction
     except InputError as error:
         return await _refuse(index, error)
-    body = scores_body(done.value)
+    body = result_body(done.value)
     stages_s = {"decode": done.prepare_s, "queue": done.queue_s, "forward": done.run_s}
     if request.explain is not None:
         begin = time.perf_counter()

@@ -8,6 +8,11 @@ import typer
 
 from inference.errors import SightlineError
 from training.data.convert import convert_csv, convert_folder
+from training.data.convert_coco import convert_coco
+from training.data.convert_masks import convert_masks
+from training.data.convert_voc import convert_voc
+from training.data.convert_yolo import convert_yolo
+from training.data.to_coco import to_coco
 from training.jobs import prepare, run_trials
 from training.runs import RUNS, Run, all_runs, find_run
 from training.show import (
@@ -25,6 +30,7 @@ app = typer.Typer(
 convert_app = typer.Typer(no_args_is_help=True, help="Make a JSONL data set from other formats.")
 app.add_typer(convert_app, name="convert")
 
+Output = Annotated[Path, typer.Argument(help="JSONL file, or folder that becomes an MLTable.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
 
 
@@ -81,7 +87,7 @@ def register(
 @convert_app.command("folder")
 def from_folder(
     source: Annotated[Path, typer.Argument(help="Folder with one subfolder of images per class.")],
-    output: Annotated[Path, typer.Argument(help="JSONL file to write.")],
+    output: Output,
 ) -> None:
     """Subfolders are the classes."""
     print_conversion(convert_folder(source, output))
@@ -90,7 +96,7 @@ def from_folder(
 @convert_app.command("csv")
 def from_csv(
     source: Annotated[Path, typer.Argument(help="CSV file with a header.")],
-    output: Annotated[Path, typer.Argument(help="JSONL file to write.")],
+    output: Output,
     image_column: str = "image",
     label_column: str = "label",
     separator: Annotated[
@@ -106,6 +112,69 @@ def from_csv(
         separator=separator,
     )
     print_conversion(report)
+
+
+@convert_app.command("coco")
+def from_coco(
+    source: Annotated[Path, typer.Argument(help="COCO's annotation file.")],
+    output: Output,
+    images: Annotated[Path, typer.Option(help="Folder that its file names are relative to.")],
+    masks: Annotated[bool, typer.Option("--masks", help="Outlines rather than boxes.")] = False,
+) -> None:
+    """Boxes, or outlines from rings and run-length-encoded masks."""
+    print_conversion(convert_coco(source, output, images=images, masks=masks))
+
+
+@convert_app.command("voc")
+def from_voc(
+    source: Annotated[Path, typer.Argument(help="Folder with Annotations/, or of XML files.")],
+    output: Output,
+    images: Annotated[
+        Path | None, typer.Option(help="Where images are, if not in JPEGImages/ or beside.")
+    ] = None,
+) -> None:
+    """Pascal VOC, one XML file per image; `difficult` objects become crowds."""
+    print_conversion(convert_voc(source, output, images=images))
+
+
+@convert_app.command("yolo")
+def from_yolo(
+    source: Annotated[Path, typer.Argument(help="Folder with images/ and labels/.")],
+    output: Output,
+    names: Annotated[
+        Path | None, typer.Option(help="Class names, if not in data.yaml or classes.txt.")
+    ] = None,
+) -> None:
+    """One text file per image, a line per object: boxes or polygons."""
+    print_conversion(convert_yolo(source, output, names=names))
+
+
+@convert_app.command("masks")
+def from_masks(
+    source: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.")],
+    output: Output,
+    images: Annotated[Path | None, typer.Option(help="Folder of images, if not images/.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder of masks, if not masks/.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Class of all objects; pixel values are their ids.")
+    ] = None,
+) -> None:
+    """One mask per image with --label, else one per object: IMAGE_CLASS_NUMBER.png."""
+    print_conversion(convert_masks(source, output, images=images, masks=masks, label=label))
+
+
+@convert_app.command("to-coco")
+def into_coco(
+    predictions: Annotated[Path, typer.Argument(help="JSON lines of `python -m inference`.")],
+    output: Annotated[Path, typer.Argument(help="JSON file to write.")],
+    images: Annotated[Path, typer.Option(help="Folder that was scored.")],
+    annotations: Annotated[
+        Path | None, typer.Option(help="COCO data set whose ids are used; gives results for it.")
+    ] = None,
+) -> None:
+    """Predictions of a folder as COCO."""
+    counts = to_coco(predictions, output, images=images, annotations=annotations)
+    CONSOLE.print(f"{output}: {counts[0]} images, {counts[1]} objects", highlight=False)
 
 
 def _run(run: Run) -> None:

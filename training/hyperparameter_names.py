@@ -7,33 +7,17 @@ from typing import Any
 from inference.errors import UsageError
 from inference.names import job_name, unknown_name
 from inference.types import Task
-from training.hyperparameter_schema import Hyperparameters
+from training.hyperparameter_schema import SCHEMAS
 
 _ADVANCED = ("stream_image_files", "apply_mosaic_for_yolo", "apply_automl_train_augmentations")
-_DETECTORS = "image_object_detection and image_instance_segmentation"
-_YOLO = "image_object_detection (yolov5)"
-_SEGMENTERS = "image_instance_segmentation"
-# Names that belong to other tasks than classification, and to which.
-_OTHER_TASKS: Mapping[str, str] = {
-    "box_detections_per_image": _DETECTORS,
-    "box_score_threshold": _DETECTORS,
-    "export_as_image": _SEGMENTERS,
-    "image_size": _YOLO,
-    "image_type": _SEGMENTERS,
-    "mask_pixel_score_threshold": _SEGMENTERS,
-    "max_number_of_polygon_points": _SEGMENTERS,
-    "max_size": _DETECTORS,
-    "min_size": _DETECTORS,
-    "model_size": _YOLO,
-    "multi_scale": _YOLO,
-    "nms_iou_threshold": _DETECTORS,
-    "tile_grid_size": _DETECTORS,
-    "tile_overlap_ratio": _DETECTORS,
-    "tile_predictions_nms_threshold": _DETECTORS,
-    "validation_iou_threshold": _DETECTORS,
-    "validation_metric_type": _DETECTORS,
+_NAMES = sorted({name for group in SCHEMAS.values() for s in group for name in s.model_fields})
+TASKS_OF: Mapping[str, tuple[Task, ...]] = {
+    name: tuple(
+        task for task, schemas in SCHEMAS.items() if any(name in s.model_fields for s in schemas)
+    )
+    for name in _NAMES
 }
-ALL_NAMES = frozenset({*Hyperparameters.model_fields, *_OTHER_TASKS, "advanced_settings"})
+ALL_NAMES = frozenset({*TASKS_OF, "advanced_settings"})
 
 
 def job_parameters(parameters: Mapping[str, Any], *, task: Task) -> dict[str, Any]:
@@ -74,12 +58,13 @@ def _advanced(text: Any) -> dict[str, Any]:
 
 
 def _check_name(key: str, name: str, task: Task) -> None:
-    if name in Hyperparameters.model_fields:
+    tasks = TASKS_OF.get(name, ())
+    if task in tasks:
         return
-    if name in _OTHER_TASKS:
+    if tasks:
         raise UsageError(
-            f"training_parameters: {key} is a hyperparameter of {_OTHER_TASKS[name]}, "
+            f"training_parameters: {key} is a hyperparameter of {' and '.join(tasks)}, "
             f"not of {task.value}; remove it"
         )
-    problem = unknown_name("hyperparameter", key, Hyperparameters.model_fields)
-    raise UsageError(f"training_parameters: {problem}")
+    known = [name for name, tasks in TASKS_OF.items() if task in tasks]
+    raise UsageError(f"training_parameters: {unknown_name('hyperparameter', key, known)}")

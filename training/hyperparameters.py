@@ -6,14 +6,27 @@ from typing import Any
 from pydantic import ValidationError
 
 from inference.errors import UsageError
-from inference.families import Family, family_named
+from inference.families import FAMILIES, DetectorFamily, Family
+from inference.names import unknown_name
 from inference.types import Task
 from inference.validation import describe
-from training.hyperparameter_names import job_parameters
-from training.hyperparameter_schema import Hyperparameters
+from training.hyperparameter_names import TASKS_OF, job_parameters
+from training.hyperparameter_schema import (
+    SCHEMAS,
+    ClassificationHyperparameters,
+    Hyperparameters,
+    LetterboxHyperparameters,
+    ShortSideHyperparameters,
+)
 
-__all__ = ["Hyperparameters", "resolve"]
+__all__ = ["Hyperparameters", "resolve", "schema_for"]
 
+DEFAULT_MODELS: Mapping[Task, str] = {
+    Task.CLASSIFICATION: "vitb16r224",
+    Task.MULTILABEL: "vitb16r224",
+    Task.DETECTION: "yolov5",
+    Task.SEGMENTATION: "maskrcnn_resnet50_fpn",
+}
 _TASK_DEFAULTS: Mapping[Task, Mapping[str, float]] = {
     Task.CLASSIFICATION: {"learning_rate": 0.01},
     Task.MULTILABEL: {"learning_rate": 0.035},
@@ -29,32 +42,66 @@ def resolve(parameters: Mapping[str, Any], *, task: Task) -> Hyperparameters:
     that do not go together.
     """
     given = job_parameters(parameters, task=task)
-    family = _family(str(given.get("model_name", "vitb16r224")), task)
-    defaults = {**_TASK_DEFAULTS[task], **family.defaults.get(task, {})}
+    family = _family(str(given.get("model_name", DEFAULT_MODELS[task])), task)
+    schema = schema_for(task, family.name)
+    _check_names(given, schema, family)
+    defaults = {
+        "model_name": family.name,
+        **_TASK_DEFAULTS.get(task, {}),
+        **_defaults(family, task),
+    }
     try:
-        values = Hyperparameters.model_validate({**defaults, **given})
+        values = schema.model_validate({**defaults, **given})
     except ValidationError as error:
-        message = describe(error, Hyperparameters)
-        raise UsageError(f"training_parameters: {message}") from None
-    _check_sizes(values, family)
+        raise UsageError(f"training_parameters: {describe(error, schema)}") from None
+    if isinstance(values, ClassificationHyperparameters) and isinstance(family, Family):
+        _check_sizes(values, family)
     _check_freezing(values, family)
     return values
 
 
-def _family(name: str, task: Task) -> Family:
-    try:
-        family = family_named(name)
-    except UsageError as error:
-        raise UsageError(f"training_parameters: model_name: {error}") from None
+def schema_for(task: Task, model_name: str) -> type[Hyperparameters]:
+    """Return the class of hyperparameters of a task's model."""
+    family = FAMILIES[model_name]
+    if task is Task.DETECTION and isinstance(family, DetectorFamily):
+        letterbox = family.canvas == "letterbox"
+        return LetterboxHyperparameters if letterbox else ShortSideHyperparameters
+    return SCHEMAS[task][0]
+
+
+def _family(name: str, task: Task) -> Family | DetectorFamily:
+    for_task = [family.name for family in FAMILIES.values() if task in family.tasks]
+    if name not in FAMILIES:
+        problem = unknown_name("model family", name, for_task)
+        raise UsageError(f"training_parameters: model_name: {problem}")
+    family = FAMILIES[name]
     if task not in family.tasks:
         tasks = ", ".join(sorted(family.tasks))
         raise UsageError(
-            f"training_parameters: model_name {name} is a model for {tasks}, not for {task.value}"
+            f"training_parameters: model_name {name} is a model for {tasks}, not for {task.value} "
+            f"(allowed: {', '.join(sorted(for_task))})"
         )
     return family
 
 
-def _check_sizes(values: Hyperparameters, family: Family) -> None:
+def _defaults(family: Family | DetectorFamily, task: Task) -> Mapping[str, Any]:
+    if isinstance(family, DetectorFamily):
+        return family.defaults
+    return {**_TASK_DEFAULTS[task], **family.defaults.get(task, {})}
+
+
+def _check_names(
+    given: Mapping[str, Any], schema: type[Hyperparameters], family: Family | DetectorFamily
+) -> None:
+    """Refuse what other models of the task have."""
+    for name in given:
+        if name in TASKS_OF and name not in schema.model_fields:
+            raise UsageError(
+                f"training_parameters: {name} is not a hyperparameter of {family.name}; remove it"
+            )
+
+
+def _check_sizes(values: ClassificationHyperparameters, family: Family) -> None:
     train, crop = values.training_crop_size, values.validation_crop_size
     if crop > values.validation_resize_size:
         raise UsageError(
@@ -73,7 +120,7 @@ def _check_sizes(values: Hyperparameters, family: Family) -> None:
         )
 
 
-def _check_freezing(values: Hyperparameters, family: Family) -> None:
+def _check_freezing(values: Hyperparameters, family: Family | DetectorFamily) -> None:
     groups = len(family.freeze_groups)
     if values.layers_to_freeze > groups:
         raise UsageError(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from inference.errors import UsageError
-from inference.types import CLASSIFICATION_TASKS, Task
+from inference.types import Task
 from inference.validation import describe
 from training.data.locations import is_path, table_path
 from training.hyperparameter_names import job_parameters
@@ -89,7 +89,7 @@ def _job(file: JobFile, source: Path) -> Job:
     task = Task(canonical("task", file.task, [task.value for task in Task]))
     metrics = PRIMARY_METRICS[task]
     metric = canonical("primary_metric", file.primary_metric or metrics[0], metrics)
-    _refuse_what_is_to_come(file, task)
+    _refuse_what_is_to_come(file)
     folder = source.absolute().parent
     stores = {name: _from(folder, target) for name, target in file.datastores.items()}
     validation = None
@@ -115,10 +115,7 @@ def _job(file: JobFile, source: Path) -> Job:
     )
 
 
-def _refuse_what_is_to_come(file: JobFile, task: Task) -> None:
-    if task not in CLASSIFICATION_TASKS:
-        allowed = ", ".join(sorted(CLASSIFICATION_TASKS))
-        raise UsageError(f"task {task.value} is not yet supported (supported: {allowed})")
+def _refuse_what_is_to_come(file: JobFile) -> None:
     found = {
         "sweep=null": file.sweep,
         "search_space=null": file.search_space,

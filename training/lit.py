@@ -1,6 +1,6 @@
 """The Lightning modules: one network, its loss, and the predictions of a validation pass."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning
@@ -10,13 +10,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import CatMetric
+from torchmetrics import CatMetric, MeanMetric
 
-from inference.types import Task, probabilities
+from inference.candidates import BoxTargets
+from inference.detect import View
+from inference.families.base import Losses
+from inference.types import Detections, ObjectsFound, Task, probabilities
 from training.data.datasets import Batch, mix_seed
+from training.data.detection_datasets import DetectionBatch, LaidOut
+from training.detection_validation import ValidationImage
 from training.losses import Loss
+from training.metrics.detection_regions import ImageTruth
 
 Evaluate = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, float]]
+Optimize = Callable[[list[nn.Parameter]], tuple[Optimizer, LRScheduler]]
+Find = Callable[[nn.Module, Sequence[Sequence[View]]], Sequence[ObjectsFound]]
+EvaluateDetections = Callable[[Sequence[Detections], Sequence[ImageTruth]], Mapping[str, float]]
 
 
 class Classifier(lightning.LightningModule):
@@ -32,7 +41,7 @@ class Classifier(lightning.LightningModule):
         *,
         task: Task,
         loss: Loss,
-        optimize: Callable[[list[nn.Parameter]], tuple[Optimizer, LRScheduler]],
+        optimize: Optimize,
         evaluate: Evaluate,
         seed: int,
     ) -> None:
@@ -48,17 +57,12 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer over what is not frozen; the schedule moves once per optimizer step."""
-        trainable = [p for p in self.network.parameters() if p.requires_grad]
-        optimizer, schedule = self._optimize(trainable)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return _optimizers(self.network, self._optimize)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout by epoch, so that a resumed run draws what an uninterrupted one would."""
         torch.manual_seed(mix_seed(self._seed, self.current_epoch))
-        self._keep_frozen_statistics()
+        keep_frozen_statistics(self.network)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of one batch; loss and accuracy are logged as seen here, on augmented images."""
@@ -86,12 +90,113 @@ class Classifier(lightning.LightningModule):
         self.log("valid_loss", self._loss(logits, targets))
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
 
-    def _keep_frozen_statistics(self) -> None:
-        """Frozen BatchNorm layers keep their running statistics too."""
-        for module in self.network.modules():
-            parameters = list(module.parameters(recurse=False))
-            if parameters and not any(p.requires_grad for p in parameters):
-                module.eval()
+
+class Detector(lightning.LightningModule):
+    """Trains a detector on (canvases, targets) and judges it the way the server would see it.
+
+    `losses(network, canvases, targets)` gives the terms of the loss, `optimize` optimizer and
+    schedule of the parameters that are not frozen, `find` the objects in validation images, and
+    `evaluate(detections, truths)` the metrics by name.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        losses: Losses,
+        optimize: Optimize,
+        find: Find,
+        evaluate: EvaluateDetections,
+        validation_batch: Callable[[Sequence[LaidOut]], DetectionBatch] | None,
+        seed: int,
+    ) -> None:
+        """`validation_batch` makes the batches of the validation loss, None leaves it out."""
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self._losses = losses
+        self._optimize = optimize
+        self._find = find
+        self._evaluate = evaluate
+        self._validation_batch = validation_batch
+        self._seed = seed
+        self._found: list[Detections] = []
+        self._truths: list[ImageTruth] = []
+        self._valid_loss = MeanMetric()
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer over what is not frozen; the schedule moves once per optimizer step."""
+        return _optimizers(self.network, self._optimize)
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """Move a training batch; validation images stay where the pipeline wants them."""
+        return _moved(batch, device) if isinstance(batch, tuple) else batch
+
+    def on_train_epoch_start(self) -> None:
+        """Seed samplers and dropout by epoch; a resumed run draws what an uninterrupted would."""
+        torch.manual_seed(mix_seed(self._seed, self.current_epoch))
+        keep_frozen_statistics(self.network)
+
+    def training_step(self, batch: DetectionBatch, _: int) -> Tensor:
+        """Sum of the loss's terms; each is logged."""
+        canvases, targets = batch
+        terms = self._losses(
+            self.network, canvases.contiguous(memory_format=torch.channels_last), targets
+        )
+        loss = torch.stack(list(terms.values())).sum()
+        seen = {"train_loss": loss, **{f"train_{name}": term for name, term in terms.items()}}
+        self.log_dict(seen, on_step=False, on_epoch=True, batch_size=len(canvases))
+        return loss
+
+    def validation_step(self, batch: Sequence[ValidationImage], _: int) -> None:
+        """Detect, and keep what was found: the metrics need all of it together."""
+        found = self._find(self.network, [image.views for image in batch])
+        self._found += [one.detections for one in found]
+        self._truths += [image.truth for image in batch]
+        if self._validation_batch is not None:
+            made = self._validation_batch([image.laid_out for image in batch])
+            canvases, targets = _moved(made, self.device)
+            terms = self._losses(self.network, canvases, targets)
+            self._valid_loss.update(torch.stack(list(terms.values())).sum(), len(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the whole validation set, and its loss if wanted."""
+        metrics = self._evaluate(self._found, self._truths)
+        self._found, self._truths = [], []
+        if self._validation_batch is not None:
+            self.log("valid_loss", self._valid_loss.compute())
+            self._valid_loss.reset()
+        self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+
+
+def _moved(batch: DetectionBatch, device: torch.device) -> DetectionBatch:
+    canvases, targets = batch
+    return canvases.to(device, non_blocking=True), [
+        BoxTargets(
+            one.boxes_xyxy.to(device),
+            one.label_ids.to(device),
+            None if one.masks is None else one.masks.to(device),
+        )
+        for one in targets
+    ]
+
+
+def _optimizers(network: nn.Module, optimize: Optimize) -> dict[str, Any]:
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    optimizer, schedule = optimize(trainable)
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+    }
+
+
+def keep_frozen_statistics(network: nn.Module) -> None:
+    """Frozen BatchNorm layers keep their running statistics too."""
+    for module in network.modules():
+        parameters = list(module.parameters(recurse=False))
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
 
 
 def _hits(logits: Tensor, targets: Tensor, task: Task) -> Tensor:

@@ -8,19 +8,21 @@ from pathlib import Path
 import yaml
 
 from inference.files import write_text_atomically
+from inference.types import CLASSIFICATION_TASKS, Task
 
 # What inference/ imports to score with the torch engine.
 _REQUIREMENTS = (
-    "numpy", "pandas", "pillow", "pydantic", "safetensors", "timm", "torch", "torchvision",
+    "numpy", "opencv-python-headless", "orjson", "pandas", "pillow", "pydantic", "safetensors",
+    "timm", "torch", "torchvision", "transformers",
 )  # fmt: skip
-_OUTPUTS = ("probs", "labels")
 
 
-def write_mlflow_files(folder: Path) -> None:
+def write_mlflow_files(folder: Path, task: Task) -> None:
     """Write MLmodel, python_env.yaml and requirements.txt into the model folder.
 
     The loader is inference.pyfunc, so a checkout must be on Python's path where it is loaded.
     """
+    outputs = ("probs", "labels") if task in CLASSIFICATION_TASKS else ("boxes",)
     model = {
         "flavors": {
             "python_function": {
@@ -31,7 +33,7 @@ def write_mlflow_files(folder: Path) -> None:
         },
         "signature": {
             "inputs": json.dumps([{"name": "image", "type": "string", "required": True}]),
-            "outputs": json.dumps([{"name": name, "type": "string"} for name in _OUTPUTS]),
+            "outputs": json.dumps([{"name": name, "type": "string"} for name in outputs]),
         },
     }
     environment = {

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from inference.families import Family
+from inference.families import DetectorFamily, Family
 
 
 def build_optimizer(
@@ -79,7 +79,9 @@ def build_schedule(
     )
 
 
-def freeze_layers(network: nn.Module, family: Family, *, layers_to_freeze: int) -> None:
+def freeze_layers(
+    network: nn.Module, family: Family | DetectorFamily, *, layers_to_freeze: int
+) -> None:
     """Freeze the first groups of a family's network; the classifier head is never among them."""
     for group in family.freeze_groups[:layers_to_freeze]:
         for name in group:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from inference.files import read_json
-from training.data.convert import ConversionReport
+from training.data.conversion import ConversionReport
 from training.metrics_file import MetricsFile
 from training.runs import Run
 
@@ -40,11 +40,15 @@ def print_data_report(report: dict[str, Any]) -> None:
 
 def print_conversion(report: ConversionReport) -> None:
     """What was written, and what was left out and why."""
-    table = Table("label", "images", title=str(report.jsonl))
-    for label, count in report.images_per_class.items():
-        table.add_row(label, str(count))
+    counts = [report.images_per_class]
+    if report.objects_per_class:
+        counts.append(report.objects_per_class)
+    table = Table("label", *("images", "objects")[: len(counts)], title=str(report.jsonl))
+    for label in report.images_per_class:
+        table.add_row(label, *(str(count[label]) for count in counts))
     CONSOLE.print(table)
-    _print_left_out([f"{one.image or one.where} {one.reason}" for one in report.skipped])
+    CONSOLE.print(f"images in all: {report.images}", highlight=False)
+    _print_left_out([f"{one.image or one.where}: {one.reason}" for one in report.skipped])
 
 
 def _print_left_out(lines: Sequence[str], where_the_rest_is: str = "") -> None:
@@ -88,10 +92,14 @@ def print_run(run: Run) -> None:
 
 
 def _print_evaluation(results: dict[str, Any]) -> None:
-    per_label = Table("label", "precision", "recall", "f1", "images", title="validation")
+    names = list(next(iter(results["per_label"].values())))
+    per_label = Table("label", *(name.replace("_", " ") for name in names), title="validation")
     for label, row in results["per_label"].items():
-        scores = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1_score"))
-        per_label.add_row(label, *scores, str(row["support"]))
+        per_label.add_row(label, *(_short(row[name]) for name in names))
     CONSOLE.print(per_label)
     for name, value in results["metrics"].items():
         CONSOLE.print(f"{name:36} {value:.4f}", markup=False, highlight=False)
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

@@ -15,23 +15,22 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from inference.errors import SightlineError, UsageError
-from inference.families import Family, family_named
+from inference.families import FAMILIES
 from inference.files import read_json
-from inference.settings import ClassificationSettings
 from inference.types import Task
 from training.data.split_files import read_split
 from training.environment import environment
-from training.export import TrainedClassifier, export_model
-from training.fit import TrialData, build_classifier, build_loaders, fit, predict
-from training.hyperparameters import Hyperparameters
+from training.fit import fit
+from training.hyperparameters import Hyperparameters, schema_for
 from training.logs import log_to
-from training.metrics.evaluation import evaluation
 from training.metrics_file import MetricsFile
 from training.optimization import freeze_layers
+from training.recipes import Recipe, TrialData, recipe_for
 from training.runs import Run, Trial, write_json
-from training.weights import initial_network, load_weights
+from training.weights import load_weights
 
 LOG = logging.getLogger("training")
 
@@ -82,46 +81,48 @@ def main(folder: Path) -> int:
 def run_trial(trial: Trial) -> dict[str, float]:
     """Train, evaluate the best epoch and export it; return its metrics."""
     stated = read_json(trial.path / "params.json")
-    parameters = Hyperparameters.model_validate(stated["parameters"])
     data = _read_data(_run_of(trial), stated)
-    family = family_named(parameters.model_name)
-    _train(trial, family, data, parameters, stated)
-    network = _best_network(trial, family, data, parameters)
-    _, validation = build_loaders(data, parameters, seed=stated["seed"])
-    probs, targets = predict(network, validation, task=data.task)
-    results = evaluation(probs, targets, labels=data.labels, task=data.task)
+    schema = schema_for(data.task, stated["parameters"]["model_name"])
+    parameters = schema.model_validate(stated["parameters"])
+    recipe = recipe_for(data, parameters, seed=stated["seed"])
+    network, validation = _train(trial, recipe, parameters, stated)
+    results = recipe.evaluate(network, validation)
     write_json(trial.path / "evaluation.json", results)
     LOG.info("checking that ONNX and the server's code compute what the trained network does")
-    trained = TrainedClassifier(
-        task=data.task,
-        family=family,
-        labels=data.labels,
-        image_size=parameters.validation_crop_size,
-        settings=ClassificationSettings(
-            valid_resize_size=parameters.validation_resize_size,
-            valid_crop_size=parameters.validation_crop_size,
-        ),
-        metrics=results["metrics"],
-        provenance=_provenance(trial, stated),
+    parity = recipe.export(
+        trial.model, network, metrics=results["metrics"], provenance=_provenance(trial, stated)
     )
-    write_json(trial.path / "parity.json", export_model(trial.model, network, trained))
+    write_json(trial.path / "parity.json", parity)
     return results["metrics"]
 
 
-def _best_network(
-    trial: Trial, family: Family, data: TrialData, parameters: Hyperparameters
-) -> nn.Module:
-    """Return the network of the best epoch, in evaluation mode."""
+def _train(
+    trial: Trial, recipe: Recipe, parameters: Hyperparameters, stated: dict[str, Any]
+) -> tuple[nn.Module, DataLoader[Any]]:
+    """Fill checkpoints/, from the last one on if there is one.
+
+    Returns the network of the best epoch, in evaluation mode, and the validation loader.
+    """
+    torch.manual_seed(stated["seed"])
+    network = recipe.build(pretrained=parameters.pretrained, weights=parameters.weights)
+    family = FAMILIES[parameters.model_name]
+    freeze_layers(network, family, layers_to_freeze=parameters.layers_to_freeze)
+    loaders = recipe.loaders()
+    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
+    fit(
+        recipe.module(network, batches_per_epoch=len(loaders[0])),
+        loaders,
+        parameters,
+        folder=trial.path,
+        primary_metric=stated["primary_metric"],
+        seconds=60 * stated["timeout_minutes"] - spent,
+        callbacks=recipe.callbacks(),
+    )
     best = trial.checkpoints / "best.ckpt"
     if not best.exists():
         raise UsageError("the time limit ended training before its first evaluation")
-    network = family.build(
-        num_classes=len(data.labels),
-        image_size=parameters.validation_crop_size,
-        pretrained=False,
-    )
-    load_weights(network, best, head=family.head)
-    return network.eval()
+    load_weights(network, best, heads=())
+    return network.eval(), loaders[1]
 
 
 def _provenance(trial: Trial, stated: dict[str, Any]) -> dict[str, Any]:
@@ -136,39 +137,6 @@ def _provenance(trial: Trial, stated: dict[str, Any]) -> dict[str, Any]:
 
 def _run_of(trial: Trial) -> Run:
     return Run(trial.path.parent.parent)
-
-
-def _train(
-    trial: Trial,
-    family: Family,
-    data: TrialData,
-    parameters: Hyperparameters,
-    stated: dict[str, Any],
-) -> None:
-    """Fill checkpoints/, from the last one on if there is one."""
-    seed = stated["seed"]
-    torch.manual_seed(seed)
-    network = initial_network(
-        family,
-        num_classes=len(data.labels),
-        image_size=parameters.validation_crop_size,
-        pretrained=parameters.pretrained,
-        weights=parameters.weights,
-    )
-    freeze_layers(network, family, layers_to_freeze=parameters.layers_to_freeze)
-    loaders = build_loaders(data, parameters, seed=seed)
-    classifier = build_classifier(
-        network, data, parameters, batches_per_epoch=len(loaders[0]), seed=seed
-    )
-    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
-    fit(
-        classifier,
-        loaders,
-        parameters,
-        folder=trial.path,
-        primary_metric=stated["primary_metric"],
-        seconds=60 * stated["timeout_minutes"] - spent,
-    )
 
 
 def _read_data(run: Run, stated: dict[str, Any]) -> TrialData:

@@ -1,6 +1,7 @@
 """Where a network's first weights come from: the public ones, a file, or nothing at all."""
 
 import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -9,38 +10,42 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from inference.errors import UsageError
-from inference.families import Family
 from inference.model_folder import WEIGHTS_FILE
 
 StateDict = dict[str, Tensor]
 
 
 def initial_network(
-    family: Family, *, num_classes: int, image_size: int, pretrained: bool, weights: Path | None
+    name: str,
+    build: Callable[[bool], nn.Module],
+    *,
+    heads: Sequence[str],
+    pretrained: bool,
+    weights: Path | None,
 ) -> nn.Module:
-    """Build a network to start training from.
+    """Build a network to start training from, with `build(pretrained)`.
 
     `weights` (a .safetensors or .pt file, a checkpoint of a run, or a model folder) wins over
     `pretrained`. Raises UsageError when the public weights cannot be fetched: a run never starts
     from random weights that nobody asked for.
     """
     if weights is not None:
-        network = family.build(num_classes=num_classes, image_size=image_size, pretrained=False)
-        load_weights(network, weights, head=family.head)
+        network = build(False)
+        load_weights(network, weights, heads=heads)
         return network
     try:
-        return family.build(num_classes=num_classes, image_size=image_size, pretrained=pretrained)
+        return build(pretrained)
     except (OSError, RuntimeError) as error:  # what urllib, the hub client and torch.load raise
         if not pretrained:
             raise
         raise UsageError(
-            f"the pretrained weights of {family.name} cannot be fetched ({_first_line(error)}). "
+            f"the pretrained weights of {name} cannot be fetched ({_first_line(error)}). "
             "Set `pretrained: false` to train from scratch, or `weights: PATH` to use a file"
         ) from None
 
 
-def load_weights(network: nn.Module, path: Path, *, head: str) -> None:
-    """Load a state dict into `network`; a `head` of another number of classes stays new.
+def load_weights(network: nn.Module, path: Path, *, heads: Sequence[str]) -> None:
+    """Load a state dict into `network`; modules `heads` of another number of classes stay new.
 
     Raises UsageError when the file is no state dict or belongs to another architecture.
     """
@@ -51,7 +56,8 @@ def load_weights(network: nn.Module, path: Path, *, head: str) -> None:
         for name, tensor in state.items()
         if name in own and own[name].shape == tensor.shape
     }
-    missing = [name for name in own if name not in fitting and not name.startswith(f"{head}.")]
+    may_be_new = tuple(f"{head}." for head in heads)
+    missing = [name for name in own if name not in fitting and not name.startswith(may_be_new)]
     if missing:
         raise UsageError(
             f"weights {path} do not fit this model: {len(missing)} of its {len(own)} tensors are "

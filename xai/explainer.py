@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.errors import ExplanationFailed
-from inference.families import family_named
+from inference.errors import ExplanationFailed, UsageError
+from inference.families import classifier_named
 from inference.model_folder import ModelFolder
 from inference.networks import load_network
 from inference.preprocess import normalize, resize_and_crop
 from inference.schema import XaiParameters
-from inference.types import Task, probabilities
+from inference.settings import ClassificationSettings, settings_of
+from inference.types import CLASSIFICATION_TASKS, Task, probabilities
 from xai.explanation import Explanation, explanation_body
 from xai.folding import fold_batch_norms
 from xai.merging import region_map
@@ -30,9 +31,12 @@ class Explainer:
     """
 
     def __init__(self, folder: ModelFolder, *, device: str = "cpu") -> None:
+        """Load the network. Raises UsageError for a detector."""
+        if folder.facts.task not in CLASSIFICATION_TASKS:
+            raise UsageError(f"{folder.facts.task.value} has no explanations in this version")
         self._task = folder.facts.task
-        self._settings = folder.settings
-        self._cam = family_named(folder.facts.family).cam
+        self._settings = settings_of(folder.settings, ClassificationSettings)
+        self._cam = classifier_named(folder.facts.family).cam
         self._device = torch.device(device)
         network = fold_batch_norms(load_network(folder, device=device))
         self._network = network.to(memory_format=torch.channels_last)

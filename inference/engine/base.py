@@ -1,7 +1,8 @@
 """What every engine does, and where it can run."""
 
 import os
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from inference.errors import UsageError
 from inference.names import unknown_name
 
 DEVICES = ("auto", "cpu", "cuda")
+Outputs = Sequence[Any]  # arrays in the order of the graph, NumPy's or torch's, on any device
 
 
 class Engine(Protocol):
@@ -21,9 +23,21 @@ class Engine(Protocol):
     name: str
     device: str
 
-    def __call__(self, crops_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Crops (N, S, S, 3), RGB and not yet normalised, to logits (N, C)."""
+    def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        """Images (N, H, W, 3), RGB and not yet normalised, to what the network computes."""
         ...
+
+    def masks(self, features: Outputs, rois: Any, label_ids: Any) -> Any:
+        """Mask probabilities (R, M, M) of rois (R, 5), image id and box; for detectors with masks.
+
+        features are those of the batch that was computed last.
+        """
+        ...
+
+
+def as_numpy(array: Any) -> NDArray[Any]:
+    """Bring one of an engine's outputs into NumPy, from whichever device it is on."""
+    return np.asarray(array.cpu() if hasattr(array, "cpu") else array)
 
 
 def resolve_device(device: str) -> str:

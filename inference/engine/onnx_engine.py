@@ -1,14 +1,18 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from inference.engine.base import Outputs
 from inference.errors import ModelFolderError, UsageError
-from inference.model_folder import ModelFolder
+from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
+from inference.types import Task
 
 # TF32 would keep 10 bits of the mantissa and part from the other engines.
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -18,45 +22,74 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 class OnnxEngine:
-    """An onnxruntime session."""
+    """An onnxruntime session, and a second one for the mask head where there is one."""
 
     name = "onnxruntime"
 
-    def __init__(self, session: ort.InferenceSession, *, device: str) -> None:
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        *,
+        device: str,
+        preprocessing: Preprocessing,
+        mask_session: ort.InferenceSession | None = None,
+    ) -> None:
         self.device = device
         self._session = session
+        self._input = session.get_inputs()[0].name
+        self._preprocessing = preprocessing
+        self._mask_session = mask_session
 
-    def __call__(self, crops_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Crops (N, S, S, 3) to logits (N, C)."""
-        try:
-            (logits,) = self._session.run(["output1"], {"input1": normalize(crops_nhwc)})
-        except Exception as error:  # onnxruntime's classes do not tell what went wrong
-            if "Failed to allocate memory" in str(error):
-                raise MemoryError(str(error)) from None
-            raise
-        return np.asarray(logits, np.float32)
+    def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        """Images (N, H, W, 3) to the graph's outputs as NumPy arrays."""
+        batch = normalize(images_nhwc, mean=self._preprocessing.mean, std=self._preprocessing.std)
+        return _run(self._session, {self._input: batch})
+
+    def masks(self, features: Outputs, rois: Any, label_ids: Any) -> Any:
+        """Mask probabilities (R, M, M) of rois (R, 5)."""
+        if self._mask_session is None:
+            raise TypeError("this network has no mask head")
+        names = [node.name for node in self._mask_session.get_inputs()]
+        arrays = (np.asarray(array) for array in (*features, rois, label_ids))
+        return _run(self._mask_session, dict(zip(names, arrays, strict=True)))[0]
+
+
+def _run(session: ort.InferenceSession, inputs: dict[str, NDArray[Any]]) -> Outputs:
+    try:
+        return tuple(session.run(None, inputs))
+    except Exception as error:  # onnxruntime's classes do not tell what went wrong
+        if "Failed to allocate memory" in str(error):
+            raise MemoryError(str(error)) from None
+        raise
 
 
 def load(folder: ModelFolder, *, device: str, threads: int) -> OnnxEngine:
-    """Open model.onnx on exactly the device that was asked for."""
-    return OnnxEngine(_open_session(folder, device=device, threads=threads), device=device)
+    """Open model.onnx, and masks.onnx for masks, on exactly the device that was asked for."""
+    open_session = partial(_open_session, device=device, threads=threads)
+    has_masks = folder.facts.task is Task.SEGMENTATION
+    return OnnxEngine(
+        open_session(folder.onnx_path),
+        device=device,
+        preprocessing=folder.facts.preprocessing,
+        mask_session=open_session(folder.masks_path) if has_masks else None,
+    )
 
 
-def _open_session(folder: ModelFolder, *, device: str, threads: int) -> ort.InferenceSession:
-    if not folder.onnx_path.is_file():
-        raise ModelFolderError(f"{folder.onnx_path} does not exist; engine 'torch' needs no graph")
+def _open_session(path: Path, *, device: str, threads: int) -> ort.InferenceSession:
+    if not path.is_file():
+        raise ModelFolderError(f"{path} does not exist; engine 'torch' needs no graph")
     if device == "cuda":
         ort.preload_dlls()  # finds the CUDA libraries that came as Python wheels
     provider, provider_options = _PROVIDERS[device]
     try:
         session = ort.InferenceSession(
-            str(folder.onnx_path),
+            str(path),
             _session_options(threads),
             providers=[provider],
             provider_options=[provider_options],
         )
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
-        raise ModelFolderError(f"{folder.onnx_path} cannot be loaded: {error}") from None
+        raise ModelFolderError(f"{path} cannot be loaded: {error}") from None
     if provider not in session.get_providers():
         raise UsageError(
             f"onnxruntime fell back from {provider} to {', '.join(session.get_providers())}: its "

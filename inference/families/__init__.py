@@ -3,9 +3,25 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from inference.families.base import FAMILIES, CamLayer, Family, family_named, register
+from inference.families.base import (
+    FAMILIES,
+    CamLayer,
+    DetectorFamily,
+    Family,
+    classifier_named,
+    detector_named,
+    register,
+)
 
-__all__ = ["FAMILIES", "CamLayer", "Family", "family_named", "register"]
+__all__ = [
+    "FAMILIES",
+    "CamLayer",
+    "DetectorFamily",
+    "Family",
+    "classifier_named",
+    "detector_named",
+    "register",
+]
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

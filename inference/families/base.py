@@ -1,13 +1,17 @@
 """What a model family is, and the registry that holds them all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from inference.candidates import BoxTargets, Candidates
 from inference.errors import UsageError
 from inference.names import unknown_name
+from inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from inference.types import CLASSIFICATION_TASKS, Task
 
 
@@ -57,18 +61,90 @@ class Family:
     defaults: Mapping[Task, Mapping[str, float]] = field(default_factory=dict)
 
 
-FAMILIES: dict[str, Family] = {}
+class BuildDetector(Protocol):
+    """Makes a detector for `num_classes` classes; there is no background among them.
+
+    `options` are those of the family's `option_names` that a job gives, or what `describe` once
+    returned. `pretrained` fetches public weights; what depends on the classes is always new.
+    """
+
+    def __call__(
+        self, *, num_classes: int, options: Mapping[str, Any], pretrained: bool
+    ) -> nn.Module:
+        """Return the network in training mode."""
+        ...
 
 
-def register(family: Family) -> None:
+Losses = Callable[[nn.Module, Tensor, Sequence[BoxTargets]], dict[str, Tensor]]
+MaskHead = Callable[[nn.Module, Sequence[Tensor], Tensor, Tensor], Tensor]
+
+
+def _no_options(_: nn.Module) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorFamily:
+    """One detector by the name that job files use.
+
+    The network maps normalised canvases (N, 3, H, W) to the tensors that `outputs` names, also in
+    an ONNX graph with any N. `decode` turns them into candidates. `losses` gives named scalars, to
+    be summed, for canvases and one BoxTargets each; the network is in training mode. `mask_head`
+    maps (network, features, rois (R, 5) of image id and canvas box, label_ids (R,)) to
+    probabilities (R, M, M) on a grid over each box.
+
+    heads: prefixes of the parameters that depend on the number of classes.
+    canvas: how an image is laid out: "short_side" by min_size and max_size, or "letterbox" by
+    image_size. augmentation: what training does to images: "crop_expand" or "mosaic".
+    option_names: hyperparameters that `build` takes as options. describe: the options that rebuild
+    a network offline, for model.json. fit_to_data: adapts a new network to the sizes (n, 2) of all
+    training boxes, width and height in canvas pixels; returns what it did, for the log, or "".
+    fixed_canvas: the ONNX graph takes canvases of one size alone.
+    averaged: training keeps a moving average of the weights, and that is the model.
+    """
+
+    name: str
+    build: BuildDetector
+    outputs: tuple[str, ...]
+    decode: Callable[[Sequence[Tensor]], Candidates]
+    losses: Losses
+    heads: tuple[str, ...]
+    freeze_groups: tuple[tuple[str, ...], ...]
+    canvas: Literal["short_side", "letterbox"]
+    augmentation: Literal["crop_expand", "mosaic"] = "crop_expand"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    mask_head: MaskHead | None = None
+    tasks: frozenset[Task] = frozenset({Task.DETECTION})
+    option_names: tuple[str, ...] = ()
+    describe: Callable[[nn.Module], dict[str, Any]] = _no_options
+    fit_to_data: Callable[[nn.Module, NDArray[np.float32]], str] | None = None
+    fixed_canvas: bool = False
+    averaged: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+FAMILIES: dict[str, Family | DetectorFamily] = {}
+
+
+def register(family: Family | DetectorFamily) -> None:
     """Add a family to the registry. Raises ValueError if its name is taken."""
     if family.name in FAMILIES:
         raise ValueError(f"model family {family.name!r} is registered twice")
     FAMILIES[family.name] = family
 
 
-def family_named(name: str) -> Family:
-    """Look a family up. Raises UsageError with the nearest name if there is none."""
-    if name not in FAMILIES:
-        raise UsageError(unknown_name("model family", name, FAMILIES))
-    return FAMILIES[name]
+def classifier_named(name: str) -> Family:
+    """Look a family of classifiers up. Raises UsageError with the nearest name if there is none."""
+    classifiers = {n: f for n, f in FAMILIES.items() if isinstance(f, Family)}
+    if name not in classifiers:
+        raise UsageError(unknown_name("model family", name, classifiers))
+    return classifiers[name]
+
+
+def detector_named(name: str) -> DetectorFamily:
+    """Look a family of detectors up. Raises UsageError with the nearest name if there is none."""
+    detectors = {n: f for n, f in FAMILIES.items() if isinstance(f, DetectorFamily)}
+    if name not in detectors:
+        raise UsageError(unknown_name("model family", name, detectors))
+    return detectors[name]

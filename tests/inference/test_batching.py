@@ -61,7 +61,8 @@ def batcher(model: Any, **options: Any) -> Iterator[MicroBatcher[Any, Any]]:
 
 
 def done(future: "Future[Done[Any]]") -> Any:
-    return future.result(timeout=WAIT_S).value
+    (value,) = future.result(timeout=WAIT_S).values
+    return value
 
 
 def test_without_work_it_closes() -> None:
@@ -226,5 +227,5 @@ def test_stage_times_tell_preparation_queue_and_model_apart() -> None:
     with batcher(slow, clock=clock) as running:
         (ticket,) = running.admit()
         clock.now += 1.0
-        running.start(ticket, 7)
-        assert ticket.future.result(timeout=WAIT_S) == Done(7, 1.0, 0.0, 4.0, 1)
+        running.start(ticket, [7])
+        assert ticket.future.result(timeout=WAIT_S) == Done((7,), 1.0, 0.0, 4.0, 1)

@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from inference.engine import ENGINES, load_engine, resolve_device
+from inference.engine import ENGINES, Engine, load_engine, resolve_device
+from inference.engine.base import as_numpy
 from inference.engine.torch_engine import TorchEngine
 from inference.errors import ModelFolderError, UsageError
-from inference.model_folder import ONNX_FILE, SETTINGS_FILE, ModelFolder, open_model_folder
+from inference.model_folder import (
+    ONNX_FILE,
+    SETTINGS_FILE,
+    ModelFolder,
+    Preprocessing,
+    open_model_folder,
+)
+from inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from inference.settings import ClassificationSettings, write_settings
 from tests.model_folders import write_model_folder
 
+IMAGENET = Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 FAMILIES = ("resnet18", "vits16r224")
 
 
@@ -28,17 +37,23 @@ def crops(count: int, side: int = 64) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
+def logits_of(engine: Engine, batch: np.ndarray) -> np.ndarray:
+    (logits,) = engine(batch)
+    return as_numpy(logits)
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_batch_of_n_equals_n_singles(folder: ModelFolder, name: str) -> None:
     engine = load_engine(folder, name=name, device="cpu")
     batch = crops(5)
-    singles = np.concatenate([engine(batch[i : i + 1]) for i in range(5)])
+    singles = np.concatenate([logits_of(engine, batch[i : i + 1]) for i in range(5)])
     assert singles.shape == (5, 3)
-    np.testing.assert_allclose(engine(batch), singles, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits_of(engine, batch), singles, rtol=0, atol=1e-5)
 
 
 def test_engines_agree(folder: ModelFolder) -> None:
-    logits = [load_engine(folder, name=name, device="cpu")(crops(3)) for name in ENGINES]
+    engines = [load_engine(folder, name=name, device="cpu") for name in ENGINES]
+    logits = [logits_of(engine, crops(3)) for engine in engines]
     for other in logits[1:]:
         np.testing.assert_allclose(other, logits[0], rtol=0, atol=1e-4)
 
@@ -47,7 +62,7 @@ def test_engines_agree(folder: ModelFolder) -> None:
 def test_engines_say_what_they_are(folder: ModelFolder, name: str) -> None:
     engine = load_engine(folder, name=name, device="cpu")
     assert (engine.name, engine.device) == (name, "cpu")
-    assert engine(crops(1)).dtype == np.float32
+    assert logits_of(engine, crops(1)).dtype == np.float32
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -62,7 +77,7 @@ def test_another_crop_size_works_or_is_refused(
             open_model_folder(changed)
     else:
         engine = load_engine(open_model_folder(changed), name=name, device="cpu")
-        assert engine(crops(2, side=96)).shape == (2, 3)
+        assert logits_of(engine, crops(2, side=96)).shape == (2, 3)
 
 
 class TooLarge(torch.nn.Module):
@@ -72,7 +87,7 @@ class TooLarge(torch.nn.Module):
 
 def test_out_of_memory_is_told_without_holding_on_to_memory() -> None:
     with pytest.raises(MemoryError, match="CUDA out of memory") as raised:
-        TorchEngine(TooLarge(), device="cpu")(crops(1))
+        TorchEngine(TooLarge(), device="cpu", preprocessing=IMAGENET)(crops(1))
     assert raised.value.__context__ is None  # its frames would keep the batch alive
 
 

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from inference.errors import BadImage, BadRequest, InputError, TooLarge
 from inference.requests import ImageRequest, parse_request
 from inference.schema import XaiParameters
+from inference.settings import ClassificationSettings
 
+CLASSIFIER = ClassificationSettings()
 IMAGE = bytes(range(256))
 TEXT = base64.b64encode(IMAGE).decode()
 BROKEN_LINES = base64.encodebytes(IMAGE).decode()
 
 
 def parse(body: Any, **options: Any) -> list[ImageRequest | InputError]:
-    return parse_request(json.dumps(body).encode(), **options)
+    return parse_request(json.dumps(body).encode(), settings=CLASSIFIER, **options)
 
 
 def azure(*data: Any) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def test_no_images_give_no_entries() -> None:
     ],
 )
 def test_every_form_gives_the_image(body: Any) -> None:
-    assert parse(body) == [ImageRequest(IMAGE)]
+    assert parse(body) == [ImageRequest(IMAGE, CLASSIFIER)]
 
 
 @pytest.mark.parametrize("wrap", [lambda one: one, lambda one: azure(json.dumps(one))])
@@ -66,7 +68,7 @@ def test_explanations_are_read_with_azures_defaults(
     wrap: Any, parameters: dict[str, Any], expected: XaiParameters
 ) -> None:
     one = {"image_base64": TEXT, "model_explainability": True, **parameters}
-    assert parse(wrap(one)) == [ImageRequest(IMAGE, expected)]
+    assert parse(wrap(one)) == [ImageRequest(IMAGE, CLASSIFIER, expected)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_explanations_are_read_with_azures_defaults(
 )
 def test_a_body_that_is_no_request_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
-        parse_request(body)
+        parse_request(body, settings=CLASSIFIER)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_a_body_that_is_no_request_is_refused(body: bytes, message: str) -> None
         ({"image_base64": 3}, "image_base64: input should be a valid string, got 3"),
         ({"model_explainability": "yes"}, "model_explainability: .*boolean, got 'yes'"),
         ({"model_explainabilty": True}, "unknown key .*did you mean 'model_explainability'"),
-        ({"settings": {}}, "settings: a classifier has none"),
+        ({"settings": {"valid_crop_size": 64}}, "settings: a classifier has none"),
         ({"xai_parameters": []}, "xai_parameters: .*got \\[\\]"),
         ({"xai_parameters": {"n_step": 3}}, "unknown key .*did you mean 'n_steps'"),
         ({"xai_parameters": {"n_steps": 1}}, "n_steps: .*greater than or equal to 2, got 1"),
@@ -110,7 +112,7 @@ def test_wrong_fields_of_an_image_are_named(values: dict[str, Any], message: str
     with pytest.raises(BadRequest, match=message):
         parse(one)
     good, bad = parse(azure(TEXT, json.dumps(one)))
-    assert good == ImageRequest(IMAGE)
+    assert good == ImageRequest(IMAGE, CLASSIFIER)
     assert isinstance(bad, BadRequest)
 
 
@@ -123,7 +125,7 @@ def test_wrong_fields_of_an_image_are_named(values: dict[str, Any], message: str
         ({"input_data": {"columns": [], "data": []}}, "columns: .*at least 1"),
         ({"input_data": {"data": TEXT}}, "input_data.data: .*list"),
         ({"input_data": {"colums": ["image"], "data": []}}, "did you mean 'columns'"),
-        ({**azure(TEXT), "settings": {}}, "settings: a classifier has none"),
+        ({**azure(TEXT), "settings": {"valid_crop_size": 64}}, "settings: a classifier has none"),
         ({**azure(TEXT), "params": {"threshold": 1}}, "params: .*at most 0 items"),
     ],
 )
@@ -150,7 +152,7 @@ def test_a_bad_element_takes_its_own_place(
     element: Any, kind: type[InputError], message: str
 ) -> None:
     before, bad, after = parse(azure(TEXT, element, TEXT))
-    assert before == after == ImageRequest(IMAGE)
+    assert before == after == ImageRequest(IMAGE, CLASSIFIER)
     with pytest.raises(kind, match=message):
         raise bad
 
@@ -184,4 +186,4 @@ def test_any_json_gives_entries_or_an_input_error(body: Any) -> None:
 @given(st.binary(max_size=64))
 def test_bytes_that_are_no_json_are_refused(body: bytes) -> None:
     with pytest.raises(BadRequest, match="JSON"):
-        parse_request(b"\x00" + body)
+        parse_request(b"\x00" + body, settings=CLASSIFIER)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from inference.errors import BadImage, ExplanationFailed
-from inference.responses import dump_json, error_body, explanation_error_body, scores_body
+from inference.responses import dump_json, error_body, explanation_error_body, result_body
 from inference.types import ClassScores
 
 
 def test_scores_are_azures_body() -> None:
     probs = np.array([0.1, 0.9], np.float32)
-    assert dump_json(scores_body(ClassScores(probs, ("a", "é")))) == (
+    assert dump_json(result_body(ClassScores(probs, ("a", "é")))) == (
         '{"probs":[0.1,0.9],"labels":["a","é"]}'.encode()
     )
 

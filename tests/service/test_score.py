@@ -114,7 +114,7 @@ BAD_REQUESTS = [
     (post_json({"image_base64": ""}), 400, "bad_image", "empty"),
     (post_json({"image_base64": "AAAA"}), 400, "bad_image", ""),
     (post_json({"image_base64": TEXT[:1000]}), 400, "bad_image", ""),
-    (post_json({"image_base64": TEXT, "settings": {}}), 400, "bad_request", "settings"),
+    (post_json({"image_base64": TEXT, "settings": {"a": 1}}), 400, "bad_request", "settings"),
     (post_json(explained("lime")), 400, "bad_request", "xai_algorithm"),
     (post_json(explained(n_steps=1)), 400, "bad_request", "n_steps"),
     (post_json(explained(n_steps=501)), 400, "bad_request", "n_steps"),

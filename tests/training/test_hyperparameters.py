@@ -68,7 +68,7 @@ def test_values_in_every_spelling(given, name, expected):
         ({"advanced_settings": "[1]"}, "must hold a JSON object"),
         ({"advanced_settings": '{"apply_mosaic": true}'}, "unknown key in advanced_settings"),
         ({"model_name": "resnet5"}, "model_name: unknown model family 'resnet5'; did you mean"),
-        ({"img_size": 640}, r"img_size is a hyperparameter of image_object_detection \(yolov5\)"),
+        ({"img_size": 640}, r"img_size is a hyperparameter of image_object_detection"),
         ({"image_type": "jpg"}, "is a hyperparameter of image_instance_segmentation"),
         ({"optimizer": "lion"}, "optimizer: input should be 'sgd', 'adam' or 'adamw', got 'lion'"),
         ({"momentum": 1}, "momentum: .*less than 1, got 1"),
@@ -101,3 +101,92 @@ def test_a_vit_takes_other_sizes_than_224():
 def test_what_was_resolved_resolves_to_itself():
     values = resolve({"model_name": "resnet18", "random_seed": 3}, task=Task.MULTILABEL)
     assert resolve(values.model_dump(mode="json"), task=Task.MULTILABEL) == values
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "expected"),
+    [
+        (
+            Task.DETECTION,
+            {},
+            {
+                "model_name": "yolov5",
+                "training_batch_size": 16,
+                "learning_rate": 0.01,
+                "number_of_epochs": 30,
+                "box_score_threshold": 0.1,
+                "image_size": 640,
+            },
+        ),
+        (
+            Task.DETECTION,
+            {"model_name": "fasterrcnn_resnet50_fpn"},
+            {
+                "training_batch_size": 2,
+                "validation_batch_size": 1,
+                "learning_rate": 0.005,
+                "number_of_epochs": 15,
+                "number_of_workers": 4,
+                "box_score_threshold": 0.3,
+                "nms_iou_threshold": 0.5,
+                "box_detections_per_image": 100,
+                "min_size": 600,
+                "max_size": 1333,
+                "validation_metric_type": "voc",
+                "tile_overlap_ratio": 0.25,
+                "tile_predictions_nms_threshold": 0.25,
+            },
+        ),
+        (
+            Task.SEGMENTATION,
+            {},
+            {
+                "model_name": "maskrcnn_resnet50_fpn",
+                "training_batch_size": 2,
+                "learning_rate": 0.005,
+                "mask_pixel_score_threshold": 0.5,
+                "max_number_of_polygon_points": 100,
+                "export_as_image": False,
+                "image_type": "JPG",
+            },
+        ),
+    ],
+)
+def test_detectors_have_azures_defaults(task, given, expected):
+    values = resolve(given, task=task).model_dump()
+    assert {name: values[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model_name": "resnet18"}, "resnet18 is a model for .*not for image_object_detection"),
+        ({"model_name": "fasterrcnn_resnet5_fpn"}, "did you mean 'fasterrcnn_resnet50_fpn'"),
+        ({"model_name": "yolov5", "min_size": 600}, "min_size is not a hyperparameter of yolov5"),
+        ({"training_crop_size": 64}, "training_crop_size is a hyperparameter of image_class"),
+        ({"tile_grid_size": "0x0"}, "tile_grid_size: .*got '0x0'"),
+        ({"tile_overlap_ratio": 1}, "tile_overlap_ratio: .*less than 1"),
+        ({"box_score_thresh": 1.5}, "box_score_threshold: .*got 1.5"),
+        ({"model_size": "tiny"}, "model_size: .*'nano'"),
+        ({"image_size": 100}, "image_size: .*multiple of 32"),
+        (
+            {"model_name": "fasterrcnn_resnet18_fpn", "min_size": 900, "max_size": 800},
+            r"max_size must be at least min_size \(900\), got 800",
+        ),
+        ({"layers_to_freeze": 11}, r"layers_to_freeze must be 0…10 for yolov5, got 11"),
+    ],
+)
+def test_mistakes_about_detectors_name_the_hyperparameter(given, message):
+    with pytest.raises(UsageError, match=message):
+        resolve(given, task=Task.DETECTION)
+
+
+def test_both_vocabularies_and_azures_spellings_are_read():
+    values = resolve(
+        {"img_size": "320", "model_size": "ExtraLarge", "box_iou_thresh": 0.4, "multi_scale": 1},
+        task=Task.DETECTION,
+    ).model_dump()
+    assert values["image_size"] == 320
+    assert values["model_size"] == "extra_large"
+    assert values["nms_iou_threshold"] == 0.4
+    assert values["multi_scale"] is True

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from inference.families import family_named
+from inference.families import classifier_named
 from training.optimization import (
     build_optimizer,
     build_schedule,
@@ -74,7 +74,7 @@ def test_each_optimizer_name_gives_its_class(name, kind):
 
 
 def test_freezing_two_groups_of_resnet18_stops_stem_and_layer1_only():
-    family = family_named("resnet18")
+    family = classifier_named("resnet18")
     network = family.build(num_classes=3, image_size=32, pretrained=False)
     freeze_layers(network, family, layers_to_freeze=2)
     frozen = {n.split(".")[0] for n, p in network.named_parameters() if not p.requires_grad}

@@ -16,9 +16,10 @@ Progress = Callable[[int, int], None]  # images done, images in all
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What is known of one file: its hash, or what is wrong with it."""
+    """What is known of one file: its hash and size, or what is wrong with it."""
 
     sha256: str = ""
+    size_hw: tuple[int, int] | None = None
     problem: str = ""
 
 
@@ -43,13 +44,13 @@ def check_images(
 def _checked(record: Record, finding: _Finding) -> Record | Dropped:
     if finding.problem:
         return Dropped(record.where, str(record.image), finding.problem)
-    return replace(record, sha256=finding.sha256)
+    return replace(record, sha256=finding.sha256, size_hw=finding.size_hw)
 
 
 def _inspect(path: Path) -> _Finding:
     try:
         data = path.read_bytes()
-        decode_image(data)
+        height, width, _ = decode_image(data).shape
     except FileNotFoundError:
         return _Finding(problem=f"the image {path} does not exist")
     except OSError as error:
@@ -58,4 +59,4 @@ def _inspect(path: Path) -> _Finding:
         return _Finding(problem=f"the image {str(path)!r} cannot be read: {error}")
     except InputError as error:
         return _Finding(problem=f"{path}: {error}")
-    return _Finding(sha256=hashlib.sha256(data).hexdigest())
+    return _Finding(sha256=hashlib.sha256(data).hexdigest(), size_hw=(height, width))

@@ -1,28 +1,14 @@
 """Other layouts of labelled images to JSON lines; the images stay where they are."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from inference.errors import UsageError
 from inference.image import SUFFIXES
+from training.data.conversion import ConversionReport, Pair, write_conversion
 from training.data.csv_rows import read_csv_rows
-from training.data.records import Dropped, Label
-from training.data.write_table import write_table
-
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-Pair = tuple[Path, Label]
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionReport:
-    """What was written to `jsonl`, and what was not and why."""
-
-    jsonl: Path
-    images: int
-    images_per_class: Mapping[str, int]
-    skipped: tuple[Dropped, ...]
+from training.data.image_files import files_below, is_image, refuse_splits, visible
+from training.data.records import Dropped
 
 
 def convert_folder(source: Path, output: Path) -> ConversionReport:
@@ -31,24 +17,24 @@ def convert_folder(source: Path, output: Path) -> ConversionReport:
     `output` is a .jsonl file or a folder that becomes an MLTable. Raises UsageError when there is
     no class folder with images or nothing can be written.
     """
-    folders = sorted(path for path in _visible(source) if path.is_dir())
-    _refuse_splits(source, folders)
+    folders = sorted(path for path in visible(source) if path.is_dir())
+    refuse_splits(source, folders)
     pairs: list[Pair] = []
     skipped = [
         Dropped(str(source), str(path), "lies in no class folder")
-        for path in _visible(source)
-        if _is_image(path)
+        for path in visible(source)
+        if is_image(path)
     ]
     for folder in folders:
-        files = list(_files_below(folder))
-        pairs += [(path, folder.name) for path in files if _is_image(path)]
+        files = list(files_below(folder))
+        pairs += [(path, folder.name) for path in files if is_image(path)]
         skipped += _unusable(folder, files)
     if not pairs:
         raise UsageError(
             f"{source} must hold one folder per class with images in it "
             f"({', '.join(sorted(SUFFIXES))}), found {len(folders)} folders and no image in them"
         )
-    return _report(output, pairs, skipped)
+    return write_conversion(source, output, [*pairs, *skipped])
 
 
 def convert_csv(
@@ -80,49 +66,12 @@ def convert_csv(
     if not pairs:
         first = f", first {skipped[0].where}: {skipped[0].reason}" if skipped else ""
         raise UsageError(f"{source}: none of its {len(skipped)} rows can be used{first}")
-    return _report(output, pairs, skipped)
-
-
-def _report(output: Path, pairs: Sequence[Pair], skipped: Sequence[Dropped]) -> ConversionReport:
-    labels = [(label,) if isinstance(label, str) else label for _, label in pairs]
-    return ConversionReport(
-        jsonl=write_table(output, pairs),
-        images=len(pairs),
-        images_per_class=dict(sorted(Counter(name for row in labels for name in row).items())),
-        skipped=tuple(skipped),
-    )
-
-
-def _refuse_splits(source: Path, folders: Sequence[Path]) -> None:
-    if folders and all(folder.name.lower() in _SPLITS for folder in folders):
-        names = ", ".join(folder.name for folder in folders)
-        raise UsageError(
-            f"{source} is split already ({names}); convert each of these folders by itself"
-        )
+    return write_conversion(source, output, [*pairs, *skipped])
 
 
 def _unusable(folder: Path, files: Sequence[Path]) -> Iterator[Dropped]:
     for path in files:
-        if not _is_image(path):
+        if not is_image(path):
             yield Dropped(str(folder), str(path), "is not an image by its suffix")
-    if not any(map(_is_image, files)):
+    if not any(map(is_image, files)):
         yield Dropped(str(folder), "", "is a class folder without images")
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            yield path
-
-
-def _visible(folder: Path) -> list[Path]:
-    """Entries of a folder without the hidden ones that file managers leave behind."""
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise UsageError(f"cannot read {folder}: {error.strerror}") from None
-
-
-def _is_image(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in SUFFIXES

@@ -92,12 +92,12 @@ def build_loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         collate_fn=collate,
-        worker_init_fn=_leave_signals_to_the_trial,
+        worker_init_fn=leave_signals_to_the_trial,
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _leave_signals_to_the_trial(_: int) -> None:
+def leave_signals_to_the_trial(_: int) -> None:
     """Ctrl-C reaches the whole process group; a worker that dies of it looks like a crash."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

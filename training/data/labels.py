@@ -1,10 +1,12 @@
-"""The label of a JSON line, by task. Numbers are names too: 3 and "3" are one class."""
+"""The label of a JSON line, by task."""
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 from inference.errors import UsageError
 from inference.types import Task
+from training.data.label_values import class_name
+from training.data.object_labels import parse_boxes, parse_polygons
 from training.data.records import Label
 
 _MULTICLASS = 'task: image_classification, "label": "cat"'
@@ -22,7 +24,7 @@ def parse_class(value: Any) -> Label:
             f"a list of labels in a multi-class job, got {value!r}: this is a multi-label data "
             f"set ({_MULTILABEL})"
         )
-    return _class_name(value)
+    return class_name(value, place="label")
 
 
 def parse_classes(value: Any) -> Label:
@@ -33,10 +35,15 @@ def parse_classes(value: Any) -> Label:
     """
     _refuse_boxes(value)
     names = value if isinstance(value, list) else [value]
-    return tuple(sorted({_class_name(name) for name in names}))
+    return tuple(sorted({class_name(name, place="label") for name in names}))
 
 
-PARSERS = {Task.CLASSIFICATION: parse_class, Task.MULTILABEL: parse_classes}
+PARSERS: dict[Task, Callable[[Any], Label]] = {
+    Task.CLASSIFICATION: parse_class,
+    Task.MULTILABEL: parse_classes,
+    Task.DETECTION: parse_boxes,
+    Task.SEGMENTATION: parse_polygons,
+}
 
 
 def _refuse_boxes(value: Any) -> None:
@@ -50,15 +57,3 @@ def _refuse_boxes(value: Any) -> None:
 
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
-
-
-def _class_name(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    raise ValueError(f"label must be a name or a number, got {value!r}")

@@ -3,25 +3,55 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-Label = str | tuple[str, ...]  # one class, or any number of them, sorted
+
+@dataclass(frozen=True, slots=True)
+class ObjectLabel:
+    """One object of an image.
+
+    `box` (x1, y1, x2, y2) and `polygons`, rings of ((x1, y1, x2, y2, …), …), are ratios 0…1 of the
+    image's width and height. A crowd marks a region that is neither learned nor judged.
+    """
+
+    label: str
+    box: tuple[float, float, float, float]
+    is_crowd: bool = False
+    polygons: tuple[tuple[float, ...], ...] = ()
+
+
+# One class; any number of them, sorted; or any number of objects.
+Label = str | tuple[str, ...] | tuple[ObjectLabel, ...]
+
+
+def classes_of(label: Label) -> tuple[str, ...]:
+    """Return the distinct classes that a label names, sorted."""
+    if isinstance(label, str):
+        return (label,)
+    return tuple(sorted({item if isinstance(item, str) else item.label for item in label}))
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One labelled image. `image` is absolute, `where` is "file.jsonl:12".
 
-    `sha256` is that of the image file's bytes; it is empty until the image was checked.
+    `sha256` is that of the image file's bytes and `size_hw` the upright image's height and width
+    in pixels; both are empty until the image was checked.
     """
 
     image: Path
     label: Label
     where: str
     sha256: str = ""
+    size_hw: tuple[int, int] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes of the image, however many the task allows."""
-        return (self.label,) if isinstance(self.label, str) else self.label
+        return classes_of(self.label)
+
+    @property
+    def objects(self) -> tuple[ObjectLabel, ...]:
+        """The objects of the image; none where the label is about the image as a whole."""
+        return tuple(item for item in self.label if isinstance(item, ObjectLabel))
 
 
 @dataclass(frozen=True, slots=True)

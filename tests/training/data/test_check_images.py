@@ -28,11 +28,20 @@ def test_nothing_to_check():
     assert check_images([]) == []
 
 
-def test_a_good_image_gets_its_hash(tmp_path):
+def test_a_good_image_gets_its_hash_and_size(tmp_path):
     data = encoded()
     row = check(tmp_path, data)
     assert isinstance(row, Record)
     assert row.sha256 == hashlib.sha256(data).hexdigest()
+    assert row.size_hw == (64, 64)
+
+
+def test_the_size_is_that_of_the_upright_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    buffer = BytesIO()
+    Image.new("RGB", (30, 20)).save(buffer, "PNG", exif=exif)
+    assert check(tmp_path, buffer.getvalue()).size_hw == (30, 20)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from training.data.synthetic.camera import Light, shade
-from training.data.synthetic.sprite import SIDE, Array, Sprite, blurred
+from training.data.synthetic.sprite import Array, Sprite, blurred
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +33,22 @@ def random_place(
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
     rotation = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     turn = (np.array(rotation) @ mirror).astype(np.float32)
-    linear = turn * (side / SIDE)
+    pixels = len(sprite.alpha)
+    linear = turn * (side / pixels)
     margin = np.minimum(0.42 * side, np.array([width, height]) / 2)
     center = rng.uniform(margin, [width, height] - margin)
-    matrix = np.column_stack([linear, center - linear @ [SIDE / 2, SIDE / 2]]).astype(np.float32)
+    matrix = np.column_stack([linear, center - linear @ [pixels / 2, pixels / 2]]).astype(
+        np.float32
+    )
     return Placed(matrix, turn, _warped(sprite.alpha, matrix, size_hw))
 
 
 def lay(canvas: Array, sprite: Sprite, place: Placed, light: Light) -> Array:
     """Return the canvas (H, W, 3) with the sprite's soft shadow and the lit sprite on it."""
     short = min(canvas.shape[:2])
-    top, bottom, left, right = _window(place.matrix, canvas, margin=round(0.12 * short))
+    top, bottom, left, right = _window(
+        place.matrix, len(sprite.alpha), canvas, margin=round(0.12 * short)
+    )
     matrix = place.matrix - np.array([[0, 0, left], [0, 0, top]], np.float32)
     size_hw = bottom - top, right - left
     shadow = _shadow(sprite.alpha, matrix, light, size_hw=size_hw, scene_side=short)
@@ -55,9 +60,9 @@ def lay(canvas: Array, sprite: Sprite, place: Placed, light: Light) -> Array:
     return result
 
 
-def _window(matrix: Array, canvas: Array, *, margin: int) -> tuple[int, int, int, int]:
+def _window(matrix: Array, side: int, canvas: Array, *, margin: int) -> tuple[int, int, int, int]:
     """Rows and columns (top, bottom, left, right) that a sprite and its shadow can touch."""
-    corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]]) @ matrix.T
+    corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ matrix.T
     x, y = corners.T
     height, width = canvas.shape[:2]
     top, left = max(0, int(y.min()) - margin), max(0, int(x.min()) - margin)

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from inference.names import unknown_name
 from training.data.synthetic.camera import photograph, random_light
-from training.data.synthetic.clutter import random_clutter
-from training.data.synthetic.color import object_color
 from training.data.synthetic.layers import Placed, lay, random_place
 from training.data.synthetic.shapes import SHAPES
 from training.data.synthetic.sprite import Array, Sprite
 from training.data.synthetic.surfaces import random_surface
+from training.data.synthetic.things import random_thing
 
 _SUPERSAMPLING = 1.5
+_MIN_SPRITE = 144  # pixels of a sprite's side; in the picture it is sharp up to this size
 _TRIES = 25
 _MAX_HIDDEN = 0.15  # share of an object that one later thing may cover
 
@@ -38,22 +38,31 @@ class Scene:
     objects: tuple[SceneObject, ...]
 
 
-def generate_scene(labels: Sequence[str], *, size_hw: tuple[int, int], seed: int) -> Scene:
+def generate_scene(
+    labels: Sequence[str],
+    *,
+    size_hw: tuple[int, int],
+    seed: int,
+    sides: tuple[float, float] | None = None,
+) -> Scene:
     """Draw one object per label, in any number; the same arguments give the same picture.
 
-    An object for which no place is found within a few tries is left out. Raises ValueError for an
-    unknown label.
+    sides are the smallest and largest share of the picture's short side that an object spans; by
+    default a single object fills the picture. An object for which no place is found within a few
+    tries is left out. Raises ValueError for an unknown label.
     """
-    for label in labels:
-        if label not in SHAPES:
-            raise ValueError(unknown_name("label", label, SHAPES))
+    check_labels(labels)
     rng = np.random.default_rng(seed)
     big_hw = (round(size_hw[0] * _SUPERSAMPLING), round(size_hw[1] * _SUPERSAMPLING))
     canvas = random_surface(rng, size_hw=big_hw)
     light = random_light(rng)
+    ground = canvas.mean(axis=(0, 1))
     visible: list[tuple[str, Array]] = []
-    for name, sprite, share in _things(rng, labels, canvas.mean(axis=(0, 1))):
-        place = _free_place(rng, sprite, share * min(big_hw), [m for _, m in visible], big_hw)
+    for name, share in _things(rng, labels, sides or _default_sides(len(labels))):
+        side = share * min(big_hw)
+        pixels = max(_MIN_SPRITE, round(side / _SUPERSAMPLING))
+        sprite = random_thing(rng, name, side=pixels, ground=ground)
+        place = _free_place(rng, sprite, side, [m for _, m in visible], big_hw)
         if place is not None:
             canvas = lay(canvas, sprite, place, light)
             visible = [(label, mask * (1 - place.alpha)) for label, mask in visible]
@@ -64,19 +73,24 @@ def generate_scene(labels: Sequence[str], *, size_hw: tuple[int, int], seed: int
     return Scene(photograph(np.asarray(small), rng), tuple(objects))
 
 
+def check_labels(labels: Sequence[str]) -> None:
+    """Raise ValueError for a label that no shape has."""
+    for label in labels:
+        if label not in SHAPES:
+            raise ValueError(unknown_name("label", label, SHAPES))
+
+
+def _default_sides(count: int) -> tuple[float, float]:
+    return (0.7, 0.95) if count < 2 else (0.42, 0.56)
+
+
 def _things(
-    rng: np.random.Generator, labels: Sequence[str], ground: Array
-) -> Iterator[tuple[str | None, Sprite, float]]:
-    """Yield (label or None, sprite, share of the short side that it spans), back to front."""
-    low, high = (0.7, 0.95) if len(labels) < 2 else (0.42, 0.56)
+    rng: np.random.Generator, labels: Sequence[str], sides: tuple[float, float]
+) -> Iterator[tuple[str | None, float]]:
+    """Yield (label or None, share of the short side that it spans), back to front."""
     around = int(rng.integers(0, 3))
     for label in [*[None] * around, *labels, *[None] * int(rng.random() < 0.3)]:
-        color = object_color(rng, apart_from=ground)
-        second = object_color(rng, apart_from=color)
-        if label is None:
-            yield None, random_clutter(rng, color, second), rng.uniform(0.15, 0.4)
-        else:
-            yield label, SHAPES[label](rng, color, second), rng.uniform(low, high)
+        yield label, rng.uniform(*(sides if label is not None else (0.15, 0.4)))
 
 
 def _free_place(
@@ -99,6 +113,10 @@ def _free_place(
 def _scene_object(label: str, mask: Array, size_hw: tuple[int, int]) -> SceneObject:
     height, width = size_hw
     small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) > 0.5
-    rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
-    box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
-    return SceneObject(label, box, small)
+    return SceneObject(label, box_around(small), small)
+
+
+def box_around(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(4,) x1, y1, x2, y2 around what is true in a mask (H, W)."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)

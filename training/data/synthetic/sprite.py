@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]  # float32 where it is large
-SIDE = 144  # pixels of a sprite's canvas; its coordinates x (right) and y (down) run from -1 to 1
-_PIXEL = 2.0 / SIDE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sprite:
     """albedo (S, S, 3) and alpha (S, S) in [0, 1]; normal (S, S, 3) unit vectors, z to the viewer.
 
-    gloss in [0, 1] is the strength of its highlights.
+    S pixels span coordinates x (right) and y (down) from -1 to 1. An albedo (3,) is one colour all
+    over. gloss in [0, 1] is the strength of its highlights.
     """
 
     albedo: Array
@@ -25,15 +24,15 @@ class Sprite:
     gloss: float
 
 
-def grid() -> tuple[Array, Array]:
-    """Coordinates x and y of every pixel's centre, each (S, S)."""
-    axis = (np.arange(SIDE, dtype=np.float32) + 0.5) * _PIXEL - 1.0
+def grid(side: int) -> tuple[Array, Array]:
+    """Coordinates x and y of every pixel's centre, each (side, side)."""
+    axis = (np.arange(side, dtype=np.float32) + 0.5) * (2.0 / side) - 1.0
     return np.meshgrid(axis, axis)
 
 
 def inside(distance: Array) -> Array:
-    """Coverage in [0, 1] from a distance to the outline that is positive inside; soft over 2 px."""
-    return np.clip(distance / (2 * _PIXEL) + 0.5, 0.0, 1.0).astype(np.float32)
+    """Coverage (S, S) from a distance to the outline that is positive inside; soft over 2 px."""
+    return np.clip(distance * (len(distance) / 4) + 0.5, 0.0, 1.0).astype(np.float32)
 
 
 def unit(x: Array, y: Array, z: Array) -> Array:
@@ -43,13 +42,8 @@ def unit(x: Array, y: Array, z: Array) -> Array:
 
 
 def paint(albedo: Array, color: Array, coverage: Array) -> Array:
-    """Lay a colour (3,) or (S, S, 3) over an albedo where coverage (S, S) says so."""
+    """Lay a colour over an albedo, each (3,) or (S, S, 3), where coverage (S, S) says so."""
     return albedo + (color - albedo) * coverage[..., None]
-
-
-def plain(color: Array) -> Array:
-    """An albedo (S, S, 3) of one colour (3,)."""
-    return np.broadcast_to(color, (SIDE, SIDE, 3))
 
 
 def blurred(image: Array, *, sigma: float) -> Array:

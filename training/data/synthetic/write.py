@@ -1,21 +1,22 @@
 """Synthetic scenes as data sets on disk: JPEGs, and MLTable folders for training and validation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from training.data.check_images import Progress
-from training.data.synthetic.scene import generate_scene
+from training.data.synthetic.scene import Scene, generate_scene
 from training.data.write_table import make_folder, write_table
 
 DEMO_LABELS = ("ball", "bottle", "leaf", "mug")
 Size = tuple[int, int]
+T = TypeVar("T")
 SIZE_HW: Size = (144, 144)
 _JPEG_QUALITY = 90
 
@@ -29,13 +30,14 @@ class WrittenDataset:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """One picture to be made: its file, the objects in it, size and seed."""
+class Plan:
+    """One picture to be made; sides are those of generate_scene."""
 
     path: Path
     labels: tuple[str, ...]
     size_hw: Size
     seed: int
+    sides: tuple[float, float] | None = None
 
 
 def write_classification_dataset(
@@ -53,16 +55,16 @@ def write_classification_dataset(
     `images_per_class` are for training, `validation_per_class` come on top of them.
     """
     each = images_per_class + validation_per_class
-    seeds = _seeds(seed, len(labels) * each)
+    seeds = picture_seeds(seed, len(labels) * each)
     plans = [
-        _Plan(folder / label / f"{n + 1:04d}.jpg", (label,), size_hw, seeds[row * each + n])
+        Plan(folder / label / f"{n + 1:04d}.jpg", (label,), size_hw, seeds[row * each + n])
         for row, label in enumerate(labels)
         for n in range(each)
     ]
-    _write_images(plans, progress)
+    write_images(plans, describe=labels_of, progress=progress)
     rows = [(plan.path, plan.labels[0]) for plan in plans]
     in_training = [index % each < images_per_class for index in range(len(rows))]
-    return _write_tables(folder, rows, in_training)
+    return write_tables(folder, rows, in_training)
 
 
 def write_multilabel_dataset(
@@ -80,10 +82,10 @@ def write_multilabel_dataset(
     `images` are for training, `validation_images` come on top of them.
     """
     rng = np.random.default_rng(seed)
-    seeds = _seeds(seed, images + validation_images)
+    seeds = picture_seeds(seed, images + validation_images)
     most = min(3, len(labels))
     plans = [
-        _Plan(
+        Plan(
             folder / "images" / f"{n + 1:04d}.jpg",
             tuple(rng.choice(labels, size=rng.integers(1, most + 1), replace=False).tolist()),
             size_hw,
@@ -91,38 +93,46 @@ def write_multilabel_dataset(
         )
         for n in range(images + validation_images)
     ]
-    shown = _write_images(plans, progress)
+    shown = write_images(plans, describe=labels_of, progress=progress)
     rows = [(plan.path, sorted(set(names))) for plan, names in zip(plans, shown, strict=True)]
-    return _write_tables(folder, rows, [index < images for index in range(len(rows))])
+    return write_tables(folder, rows, [index < images for index in range(len(rows))])
 
 
-def _seeds(seed: int, count: int) -> list[int]:
+def picture_seeds(seed: int, count: int) -> list[int]:
     """Return one seed per picture, so that a picture does not depend on how many there are."""
     return [seed * 1_000_003 + index for index in range(count)]
 
 
-def _write_images(plans: Sequence[_Plan], progress: Progress | None) -> list[tuple[str, ...]]:
-    """Write every picture; return the labels of the objects that are in each."""
-    for parent in sorted({plan.path.parent for plan in plans}):
-        make_folder(parent)
-    shown: list[tuple[str, ...]] = []
-    with ThreadPoolExecutor(max_workers=cpu_count()) as pool:
-        for names in pool.map(_write_image, plans):
-            shown.append(names)
-            if progress is not None:
-                progress(len(shown), len(plans))
-    return shown
-
-
-def _write_image(plan: _Plan) -> tuple[str, ...]:
-    scene = generate_scene(plan.labels, size_hw=plan.size_hw, seed=plan.seed)
-    Image.fromarray(scene.image_rgb).save(plan.path, quality=_JPEG_QUALITY)
+def labels_of(scene: Scene) -> tuple[str, ...]:
+    """Labels of the objects in a scene, back to front."""
     return tuple(item.label for item in scene.objects)
 
 
-def _write_tables(
+def write_images(
+    plans: Sequence[Plan], *, describe: Callable[[Scene], T], progress: Progress | None
+) -> list[T]:
+    """Write every picture; return what `describe` makes of each scene."""
+    for parent in sorted({plan.path.parent for plan in plans}):
+        make_folder(parent)
+    described: list[T] = []
+    with ThreadPoolExecutor(max_workers=cpu_count()) as pool:
+        for description in pool.map(lambda plan: describe(_write_image(plan)), plans):
+            described.append(description)
+            if progress is not None:
+                progress(len(described), len(plans))
+    return described
+
+
+def _write_image(plan: Plan) -> Scene:
+    scene = generate_scene(plan.labels, size_hw=plan.size_hw, seed=plan.seed, sides=plan.sides)
+    Image.fromarray(scene.image_rgb).save(plan.path, quality=_JPEG_QUALITY)
+    return scene
+
+
+def write_tables(
     folder: Path, rows: Sequence[tuple[Path, Any]], in_training: Sequence[bool]
 ) -> WrittenDataset:
+    """Write the rows (image, label) as two tables; `in_training` says which one each goes to."""
     written = WrittenDataset(
         folder / "training-mltable-folder", folder / "validation-mltable-folder"
     )

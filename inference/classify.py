@@ -1,0 +1,44 @@
+"""Classification: a centre crop in, class probabilities out."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.engine.base import Engine, as_numpy
+from inference.preprocess import resize_and_crop
+from inference.settings import ClassificationSettings, Settings, settings_of
+from inference.types import ClassScores, Task, probabilities
+
+Crop = NDArray[np.uint8]
+
+
+class ClassificationPipeline:
+    """Both classification tasks; see Pipeline."""
+
+    def __init__(self, engine: Engine, *, task: Task, labels: tuple[str, ...]) -> None:
+        self.engine = engine
+        self._task = task
+        self._labels = labels
+
+    def prepare(self, image_rgb: NDArray[np.uint8], settings: Settings) -> Sequence[Crop]:
+        """Resize and crop."""
+        chosen = settings_of(settings, ClassificationSettings)
+        crop = resize_and_crop(
+            image_rgb, resize_size=chosen.valid_resize_size, crop_size=chosen.valid_crop_size
+        )
+        return [crop]
+
+    def key(self, item: Crop) -> Hashable:
+        """Crops of equal size share a batch."""
+        return item.shape
+
+    def run(self, items: Sequence[Crop]) -> Sequence[ClassScores]:
+        """One forward pass."""
+        (logits,) = self.engine(np.stack(items))
+        probs = probabilities(as_numpy(logits), self._task)
+        return [ClassScores(row, self._labels) for row in probs]
+
+    def finish(self, items: Sequence[Crop], parts: Sequence[ClassScores]) -> ClassScores:
+        """There is but one item."""
+        return parts[0]

@@ -1,0 +1,233 @@
+"""Detection and instance segmentation: views of an image in, boxes and outlines out."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inference.candidates import Candidates
+from inference.canvas import Canvas, Region, letterbox_canvas, short_side_canvas
+from inference.engine.base import Engine
+from inference.families import DetectorFamily
+from inference.nms import merge_tiles, suppress
+from inference.polygons import mask_image, mask_window, polygons_of
+from inference.settings import (
+    DetectionSettings,
+    LetterboxSettings,
+    SegmentationSettings,
+    Settings,
+    ShortSideSettings,
+    settings_of,
+)
+from inference.tiling import AUTO, auto_grid, parse_grid, tile_regions
+from inference.types import Detections, ObjectsFound, Rings
+
+Layout = Callable[[NDArray[np.uint8], Region | None], Canvas]
+
+_MAX_COMPARED = 3000  # best candidates of an image that NMS compares: its time grows as the square
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """An image, or one tile of it, as the network sees it, and what its request asks for."""
+
+    canvas: Canvas
+    size_hw: tuple[int, int]
+    settings: DetectionSettings
+
+
+class DetectionPipeline:
+    """Both detection tasks; see Pipeline. With tiles an image has several views."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        family: DetectorFamily,
+        labels: tuple[str, ...],
+        object_px: float | None = None,
+    ) -> None:
+        self.engine = engine
+        self._family = family
+        self._labels = labels
+        self._object_px = object_px
+
+    def prepare(self, image_rgb: NDArray[np.uint8], settings: Settings) -> Sequence[View]:
+        """Lay out the whole image and its tiles. Raises BadRequest when the tiles are too small."""
+        chosen = settings_of(settings, DetectionSettings)
+        return views_of(image_rgb, chosen, object_px=self._object_px)
+
+    def key(self, item: View) -> Hashable:
+        """Canvases of equal size share a batch."""
+        return item.canvas.pixels.shape
+
+    def run(self, items: Sequence[View]) -> Sequence[Detections]:
+        """One forward pass; per view what its own thresholds leave, in pixels of its canvas."""
+        outputs = self.engine(np.stack([view.canvas.pixels for view in items]))
+        candidates = self._family.decode([torch.as_tensor(output) for output in outputs])
+        chosen = [choose(candidates, i, view.settings) for i, view in enumerate(items)]
+        if self._family.mask_head is None:
+            return [_detections(*one) for one in chosen]
+        masks = self._masks(candidates, chosen)
+        return [_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
+
+    def finish(self, items: Sequence[View], parts: Sequence[Detections]) -> ObjectsFound:
+        """Back to the image's pixels; what several views see is one object."""
+        settings, size_hw = items[0].settings, items[0].size_hw
+        placed = [_on_image(view, part) for view, part in zip(items, parts, strict=True)]
+        found = placed[0]
+        if len(placed) > 1:
+            found = merge_tiles(
+                placed,
+                iou_threshold=settings.tile_predictions_nms_thresh,
+                max_detections=settings.box_detections_per_img,
+            )
+        outlines = None
+        if isinstance(settings, SegmentationSettings):
+            outlines = tuple(_outlines(found, size_hw, settings))
+        return ObjectsFound(found, self._labels, size_hw, outlines)
+
+    def _masks(self, candidates: Candidates, chosen: Sequence["Chosen"]) -> Sequence[Tensor]:
+        """Mask probabilities of what was chosen in the whole batch, one call for all."""
+        counts = [len(one[1]) for one in chosen]
+        if not sum(counts):
+            return [candidates.scores.new_zeros(0, 1, 1)] * len(chosen)
+        boxes = torch.cat([one[0] for one in chosen])
+        places = torch.repeat_interleave(torch.tensor(counts)).to(boxes)
+        rois = torch.cat([places[:, None], boxes], dim=1)
+        label_ids = torch.cat([one[2] for one in chosen])
+        masks = self.engine.masks(candidates.features, rois, label_ids)
+        return torch.as_tensor(masks).split(counts)
+
+
+def views_of(
+    image_rgb: NDArray[np.uint8], settings: DetectionSettings, *, object_px: float | None
+) -> list[View]:
+    """The whole image and its tiles, laid out. Raises BadRequest when the tiles are too small.
+
+    object_px is the side of a small object in the training data, for tile_grid_size "auto".
+    """
+    size_hw = image_rgb.shape[0], image_rgb.shape[1]
+    lay_out = layout(settings)
+    regions = [None, *tiles(size_hw, settings, object_px=object_px)]
+    return [View(lay_out(image_rgb, region), size_hw, settings) for region in regions]
+
+
+Chosen = tuple[Tensor, Tensor, Tensor]  # boxes (n, 4) on the canvas, scores (n,), label_ids (n,)
+
+
+def choose(candidates: Candidates, image_id: int, settings: DetectionSettings) -> Chosen:
+    """What one image's thresholds leave of a batch's candidates, highest score first."""
+    mine = candidates.image_ids == image_id
+    scores, boxes = candidates.scores[mine], candidates.boxes_xyxy[mine]
+    rows, label_ids = (scores > settings.box_score_thresh).nonzero(as_tuple=True)
+    values, order = scores[rows, label_ids].sort(descending=True, stable=True)
+    values, order = values[:_MAX_COMPARED], order[:_MAX_COMPARED]
+    rows, label_ids = rows[order], label_ids[order]
+    places = label_ids if boxes.shape[1] > 1 else torch.zeros_like(label_ids)
+    found = boxes[rows, places]
+    kept = suppress(found, values, label_ids, iou_threshold=settings.nms_iou_thresh)
+    kept = kept[: settings.box_detections_per_img]
+    return found[kept], values[kept], label_ids[kept]
+
+
+def layout(settings: DetectionSettings) -> Layout:
+    """How images, or regions of them, are laid onto canvases."""
+    if isinstance(settings, LetterboxSettings):
+        size = settings.img_size
+        return lambda image, region: letterbox_canvas(image, size=size, region_xyxy=region)
+    chosen = settings_of(settings, ShortSideSettings)
+    return lambda image, region: short_side_canvas(
+        image, min_size=chosen.min_size, max_size=chosen.max_size, region_xyxy=region
+    )
+
+
+def tiles(
+    size_hw: tuple[int, int], settings: DetectionSettings, *, object_px: float | None
+) -> list[Region]:
+    """Regions of an image's tiles, none without a grid. Raises BadRequest for tiles too small."""
+    if settings.tile_grid_size is None:
+        return []
+    if settings.tile_grid_size == AUTO:
+        grid = _auto_grid(size_hw, settings, object_px)
+    else:
+        grid = parse_grid(settings.tile_grid_size)
+    if grid is None:
+        return []
+    return tile_regions(size_hw, grid=grid, overlap_ratio=settings.tile_overlap_ratio)
+
+
+def _auto_grid(
+    size_hw: tuple[int, int], settings: DetectionSettings, object_px: float | None
+) -> tuple[int, int] | None:
+    if object_px is None:  # the model does not say how small its objects were
+        return None
+    return auto_grid(
+        size_hw,
+        object_px=object_px,
+        canvas_scale=partial(canvas_scale, settings=settings),
+        overlap_ratio=settings.tile_overlap_ratio,
+    )
+
+
+def canvas_scale(size_hw: tuple[int, int], *, settings: DetectionSettings) -> float:
+    """By which factor a region of this size is resized."""
+    if isinstance(settings, LetterboxSettings):
+        return settings.img_size / max(size_hw)
+    chosen = settings_of(settings, ShortSideSettings)
+    return min(chosen.min_size / min(size_hw), chosen.max_size / max(size_hw))
+
+
+def canvas_side(settings: DetectionSettings) -> int:
+    """The side that settings ask for: of the square, or the short one."""
+    if isinstance(settings, LetterboxSettings):
+        return settings.img_size
+    return settings_of(settings, ShortSideSettings).min_size
+
+
+def _detections(
+    boxes: Tensor, scores: Tensor, label_ids: Tensor, masks: Tensor | None = None
+) -> Detections:
+    return Detections(
+        boxes.float().cpu().numpy(),
+        scores.float().cpu().numpy(),
+        label_ids.cpu().numpy(),
+        None if masks is None else masks.float().cpu().numpy(),
+    )
+
+
+def _on_image(view: View, part: Detections) -> Detections:
+    """From the canvas to the image; what lies beside the picture has no size there and goes."""
+    boxes = view.canvas.geometry.to_image(part.boxes_xyxy)
+    placed = Detections(boxes, part.scores, part.label_ids, part.masks)
+    return placed[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+
+
+def _outlines(
+    found: Detections, size_hw: tuple[int, int], settings: SegmentationSettings
+) -> Sequence[Rings | bytes]:
+    return [_outline(found, index, size_hw, settings) for index in range(len(found))]
+
+
+def _outline(
+    found: Detections, index: int, size_hw: tuple[int, int], settings: SegmentationSettings
+) -> Rings | bytes:
+    """The polygon of one detection or, if masks are wanted as images, an image of its mask."""
+    if found.masks is None:
+        raise TypeError("a detector for segmentation gave no masks")
+    window, (left, top) = mask_window(
+        found.masks[index],
+        found.boxes_xyxy[index],
+        size_hw=size_hw,
+        threshold=settings.mask_pixel_score_threshold,
+    )
+    if not settings.export_as_image:
+        points = settings.max_number_of_polygon_points
+        return polygons_of(window, offset_xy=(left, top), max_points=points)
+    mask = np.zeros(size_hw, np.bool_)
+    mask[top : top + window.shape[0], left : left + window.shape[1]] = window
+    return mask_image(mask, image_type=settings.image_type)

@@ -1,0 +1,1 @@
+"""Parts that detector families share, each computed for all images of a batch at once."""
