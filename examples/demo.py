@@ -1,4 +1,4 @@
-"""`make demo`: synthetic photos to an explained answer over HTTP, with the README's commands."""
+"""`make demo`: synthetic photos to explained answers and boxes, with the README's commands."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from training.data.synthetic import write_classification_dataset
+from training.data.synthetic import write_classification_dataset, write_detection_dataset
 from training.runs import RUNS, all_runs
 from training.show import progress_bar
 
@@ -49,6 +49,25 @@ def main() -> int:
     with _server(port):
         answer = _ask(CURL.replace(str(PORT), str(port)))
     _show(answer, photo)
+    CONSOLE.rule("5  a detector")
+    with progress_bar("drawing scenes") as progress:
+        scenes = write_detection_dataset(
+            DEMO / "scenes",
+            images=400,
+            validation_images=60,
+            size_hw=(160, 160),
+            objects=(1, 3),
+            seed=1,
+            progress=progress,
+        )
+    _command("-m training run examples/demo_detection.yml")
+    detector = [run for run in all_runs(RUNS) if run.path.parent.name == "demo-detection"][-1]
+    _copy_some(scenes.validation)
+    _command(
+        f"-m inference demo/look --model {detector.path / 'best' / 'model'} "
+        "--output demo/found.jsonl --draw demo/drawn"
+    )
+    CONSOLE.print("what it found: demo/found.jsonl, and drawn: demo/drawn/")
     _say_what_next(run.name)
     return 0
 
@@ -68,6 +87,14 @@ def _write_request(photo: Path) -> None:
         "xai_parameters": {"xai_algorithm": "xrai"},
     }
     (DEMO / "request.json").write_text(json.dumps(request), encoding="utf-8")
+
+
+def _copy_some(table: Path, count: int = 4) -> None:
+    """Put a few scenes that the detector has not learned from into demo/look."""
+    (DEMO / "look").mkdir()
+    lines = next(table.glob("*.jsonl")).read_text(encoding="utf-8").splitlines()
+    for line in lines[:count]:
+        shutil.copy(table / json.loads(line)["image_url"], DEMO / "look")
 
 
 @contextmanager

@@ -67,13 +67,17 @@ class DetectionPipeline:
 
     def run(self, items: Sequence[View]) -> Sequence[Detections]:
         """One forward pass; per view what its own thresholds leave, in pixels of its canvas."""
-        outputs = self.engine(np.stack([view.canvas.pixels for view in items]))
-        candidates = self._family.decode([torch.as_tensor(output) for output in outputs])
+        candidates = self.candidates(items)
         chosen = [choose(candidates, i, view.settings) for i, view in enumerate(items)]
         if self._family.mask_head is None:
             return [_detections(*one) for one in chosen]
         masks = self._masks(candidates, chosen)
         return [_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
+
+    def candidates(self, items: Sequence[View]) -> Candidates:
+        """One forward pass, before anything is chosen."""
+        outputs = self.engine(np.stack([view.canvas.pixels for view in items]))
+        return self._family.decode([torch.as_tensor(output) for output in outputs])
 
     def finish(self, items: Sequence[View], parts: Sequence[Detections]) -> ObjectsFound:
         """Back to the image's pixels; what several views see is one object."""

@@ -47,6 +47,36 @@ class ClassScoresAnswer(BaseModel):
     explanation_error: ExplanationError | None = None
 
 
+class Box(BaseModel):
+    """Corners as ratios 0…1 of the image's width and height."""
+
+    topX: float  # noqa: N815
+    topY: float  # noqa: N815
+    bottomX: float  # noqa: N815
+    bottomY: float  # noqa: N815
+
+
+class DetectedObject(BaseModel):
+    """One object; segmentation adds a polygon or, with export_as_image, a mask."""
+
+    box: Box
+    label: str
+    score: float
+    polygon: list[list[float]] | None = Field(
+        default=None, description="rings of x1, y1, x2, y2, … as ratios of width and height"
+    )
+    mask: str | None = Field(
+        default=None, description="white on black, as large as the image; base64 of image_type"
+    )
+
+
+class DetectionsAnswer(BaseModel):
+    """Objects of one image, the most probable first; none is an empty list."""
+
+    boxes: list[DetectedObject]
+    explanation_error: ExplanationError | None = None
+
+
 # BentoML's own page loads a tag manager from the net; this one shows the same without it.
 SWAGGER_PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -65,7 +95,13 @@ SWAGGER_PAGE = """<!DOCTYPE html>
 </html>
 """
 
-_MODELS: Sequence[type[BaseModel]] = (SingleImage, ManyImages, ClassScoresAnswer, ErrorAnswer)
+_MODELS: Sequence[type[BaseModel]] = (
+    SingleImage,
+    ManyImages,
+    ClassScoresAnswer,
+    DetectionsAnswer,
+    ErrorAnswer,
+)
 
 
 def document(base: Mapping[str, Any], *, image_types: Sequence[str]) -> dict[str, Any]:
@@ -93,7 +129,8 @@ def _schemas() -> dict[str, Any]:
 def _score(image_types: Sequence[str]) -> dict[str, Any]:
     either = [_reference(SingleImage), _reference(ManyImages)]
     binary = {"schema": {"type": "string", "format": "binary"}}
-    answer = {"anyOf": [_reference(ClassScoresAnswer), _reference(ErrorAnswer)]}
+    answers = (ClassScoresAnswer, DetectionsAnswer, ErrorAnswer)
+    answer = {"anyOf": [_reference(model) for model in answers]}
     refusals = {
         "400": "The request or the image is wrong",
         "413": "Body, pixels or number of images over the limit",

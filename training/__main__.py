@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from inference.errors import SightlineError
+from inference.model_folder import open_model_folder
 from training.data.convert import convert_csv, convert_folder
 from training.data.convert_coco import convert_coco
 from training.data.convert_masks import convert_masks
@@ -14,7 +15,7 @@ from training.data.convert_voc import convert_voc
 from training.data.convert_yolo import convert_yolo
 from training.data.to_coco import to_coco
 from training.jobs import prepare, run_trials
-from training.runs import RUNS, Run, all_runs, find_run
+from training.runs import RUNS, Run, all_runs, find_model, find_run
 from training.show import (
     CONSOLE,
     print_conversion,
@@ -82,6 +83,21 @@ def register(
     tag = register_model(source, name=name, runs=runs)
     CONSOLE.print(f"registered {tag}", markup=False, highlight=False)
     CONSOLE.print(f"serve it: bentoml serve service:Scorer --arg model={tag}", highlight=False)
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="Run, or model folder.")],
+    output: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per batch, fixed.")] = 1,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Write a detector's graph in Azure's form: a fixed batch, thresholds and NMS inside."""
+    from training.azure_onnx import export_for_azure
+
+    folder = open_model_folder(find_model(runs, source))
+    export_for_azure(folder, output, batch_size=batch_size)
+    CONSOLE.print(f"written {output}, and labels.json beside it", markup=False, highlight=False)
 
 
 @convert_app.command("folder")

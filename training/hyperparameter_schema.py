@@ -122,8 +122,12 @@ class DetectionHyperparameters(Hyperparameters):
 
 
 class ShortSideHyperparameters(DetectionHyperparameters):
-    """Detectors that see images of any shape."""
+    """Detectors that see images of any shape.
 
+    rois_per_image: proposals that a step of Faster and Mask R-CNN learns from, per image.
+    """
+
+    rois_per_image: Annotated[Integer, Field(ge=8, le=4096)] | None = None
     min_size: Annotated[Integer, Field(ge=32, le=4096)] = 600
     max_size: Annotated[Integer, Field(ge=32, le=8192)] = 1333
 

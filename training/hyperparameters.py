@@ -10,7 +10,7 @@ from inference.families import FAMILIES, DetectorFamily, Family
 from inference.names import unknown_name
 from inference.types import Task
 from inference.validation import describe
-from training.hyperparameter_names import TASKS_OF, job_parameters
+from training.hyperparameter_names import job_parameters
 from training.hyperparameter_schema import (
     SCHEMAS,
     ClassificationHyperparameters,
@@ -31,6 +31,7 @@ _TASK_DEFAULTS: Mapping[Task, Mapping[str, float]] = {
     Task.CLASSIFICATION: {"learning_rate": 0.01},
     Task.MULTILABEL: {"learning_rate": 0.035},
 }
+_DETECTORS = [family for family in FAMILIES.values() if isinstance(family, DetectorFamily)]
 _PATCH = 16  # side in pixels of the squares that every registered transformer cuts images into
 
 
@@ -94,8 +95,10 @@ def _check_names(
     given: Mapping[str, Any], schema: type[Hyperparameters], family: Family | DetectorFamily
 ) -> None:
     """Refuse what other models of the task have."""
+    options = {name for other in _DETECTORS for name in other.option_names}
+    own = family.option_names if isinstance(family, DetectorFamily) else ()
     for name in given:
-        if name in TASKS_OF and name not in schema.model_fields:
+        if name not in schema.model_fields or name in options.difference(own):
             raise UsageError(
                 f"training_parameters: {name} is not a hyperparameter of {family.name}; remove it"
             )

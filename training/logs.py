@@ -24,5 +24,7 @@ def log_to(path: Path) -> None:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("training")
     log.setLevel(logging.DEBUG)
+    for handler in log.handlers:
+        handler.close()
     log.handlers = [console, errors, file]
     log.propagate = False

@@ -26,7 +26,7 @@ def export_classifier(
     S is free as well unless `fixed_size`, so that valid_crop_size may change after the export.
     """
     spatial = {} if fixed_size else {2: "height", 3: "width"}
-    _export(
+    write_graph(
         network,
         (torch.zeros(2, 3, image_size, image_size),),
         folder / ONNX_FILE,
@@ -47,7 +47,7 @@ def export_detector(network: nn.Module, folder: Path, *, family: DetectorFamily,
         examples = [_noise(1, size, size), _noise(2, size, size)]
     with torch.no_grad():
         results = [_as_tuple(network(example)) for example in examples]
-    _export(
+    write_graph(
         network,
         (examples[1],),
         folder / ONNX_FILE,
@@ -71,7 +71,7 @@ def _export_mask_head(
 ) -> None:
     names = [f"feature_{level}" for level in range(len(features))]
     rois = torch.tensor([[0.0, 4.0, 4.0, 40.0, 40.0], [1.0, 8.0, 8.0, 60.0, 30.0]])
-    _export(
+    write_graph(
         _MaskGraph(network, mask_head),
         (*features, rois, torch.zeros(2, dtype=torch.int64)),
         folder / MASKS_FILE,
@@ -98,7 +98,7 @@ class _MaskGraph(nn.Module):
         return self._mask_head(self._network, features, rois, label_ids)
 
 
-def _export(
+def write_graph(
     network: nn.Module,
     example: tuple[Tensor, ...],
     path: Path,
@@ -107,6 +107,7 @@ def _export(
     outputs: list[str],
     dynamic_axes: dict[str, dict[int, str]],
 ) -> None:
+    """Trace a network with example inputs; `dynamic_axes` names the axes of any length."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # notes on tracing; the parity check judges the result
         torch.onnx.export(

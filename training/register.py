@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference.errors import UsageError
 from inference.model_folder import open_model_folder
-from training.runs import find_run
+from training.runs import find_model
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before the import, which would report home
 
@@ -20,7 +20,7 @@ def register(source: str, *, name: str, runs: Path) -> str:
     import bentoml
     from bentoml.exceptions import BentoMLException
 
-    path = _model_folder_of(source, runs)
+    path = find_model(runs, source)
     folder = open_model_folder(path)
     facts = folder.facts
     try:
@@ -33,15 +33,3 @@ def register(source: str, *, name: str, runs: Path) -> str:
     except (BentoMLException, ValueError, OSError) as error:
         raise UsageError(f"cannot register as {name!r}: {error}") from None
     return str(model.tag)
-
-
-def _model_folder_of(source: str, runs: Path) -> Path:
-    if (Path(source) / "model.json").is_file():
-        return Path(source)
-    run = find_run(runs, source)
-    path = run.path / "best" / "model"
-    if not path.is_dir():
-        raise UsageError(
-            f"run {run.name} has no model yet; finish it with: python -m training resume {run.name}"
-        )
-    return path

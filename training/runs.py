@@ -147,6 +147,22 @@ def find_run(root: Path, name: str) -> Run:
     return fitting[0]
 
 
+def find_model(root: Path, source: str) -> Path:
+    """Find the model folder of a run's best trial; `source` may also be a model folder itself.
+
+    Raises UsageError when there is no such run or it has no model yet.
+    """
+    if (Path(source) / "model.json").is_file():
+        return Path(source)
+    run = find_run(root, source)
+    path = run.path / "best" / "model"
+    if not path.is_dir():
+        raise UsageError(
+            f"run {run.name} has no model yet; finish it with: python -m training resume {run.name}"
+        )
+    return path
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
     write_text_atomically(path, json.dumps(content, indent=2, default=str) + "\n")

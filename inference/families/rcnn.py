@@ -28,6 +28,9 @@ from inference.types import Task
 
 _SMALLEST_SIDE = 1e-2  # pixels; smaller boxes get the score 0
 _BOX_GRID, _MASK_GRID = 7, 14
+_ROIS_PER_IMAGE = 512  # that training learns from
+_BOX_HEADS = ("roi_heads.box_predictor",)
+_MASK_HEADS = ("roi_heads.mask_predictor.mask_fcn_logits",)
 
 
 class Rcnn(nn.Module):
@@ -109,7 +112,13 @@ def _build(
 ) -> nn.Module:
     coco = pretrained and has_coco_weights(name)
     backbone = resnet_fpn(depth, imagenet=pretrained and not coco)
-    network = Rcnn(detector(backbone, num_classes=num_classes + 1))  # and the background
+    network = Rcnn(
+        detector(
+            backbone,
+            num_classes=num_classes + 1,  # and the background
+            box_batch_size_per_image=options.get("rois_per_image", _ROIS_PER_IMAGE),
+        )
+    )
     if coco:
         load_coco_weights(network, name, new=heads)
     if pretrained:
@@ -118,7 +127,7 @@ def _build(
 
 
 def _family(name: str, depth: int, *, masks: bool) -> DetectorFamily:
-    heads = ("roi_heads.box_predictor", *(["roi_heads.mask_predictor.mask_fcn_logits"] * masks))
+    heads = _BOX_HEADS + _MASK_HEADS if masks else _BOX_HEADS
     maps = tuple(f"feature_{level}" for level in range(POOLED_LEVELS))
     return DetectorFamily(
         name=name,
@@ -131,6 +140,7 @@ def _family(name: str, depth: int, *, masks: bool) -> DetectorFamily:
         canvas="short_side",
         mask_head=_mask_head if masks else None,
         tasks=frozenset({Task.SEGMENTATION if masks else Task.DETECTION}),
+        option_names=("rois_per_image",),
     )
 
 

@@ -163,6 +163,8 @@ def test_detectors_have_azures_defaults(task, given, expected):
         ({"model_name": "resnet18"}, "resnet18 is a model for .*not for image_object_detection"),
         ({"model_name": "fasterrcnn_resnet5_fpn"}, "did you mean 'fasterrcnn_resnet50_fpn'"),
         ({"model_name": "yolov5", "min_size": 600}, "min_size is not a hyperparameter of yolov5"),
+        ({"model_name": "d_fine", "model_size": "nano"}, "model_size is not a .* of d_fine"),
+        ({"model_name": "retinanet_resnet50_fpn", "rois_per_image": 64}, "not a .* of retinanet"),
         ({"training_crop_size": 64}, "training_crop_size is a hyperparameter of image_class"),
         ({"tile_grid_size": "0x0"}, "tile_grid_size: .*got '0x0'"),
         ({"tile_overlap_ratio": 1}, "tile_overlap_ratio: .*less than 1"),

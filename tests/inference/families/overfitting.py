@@ -39,13 +39,16 @@ def _resized(pixels, side):
 
 
 def overfit(family, network, canvases, targets, *, steps, learning_rate, batch=2):
-    """Train on `batch` images a step, in turn, with BatchNorm in the mode that it has."""
+    """Train on `batch` images a step, grouped anew in every epoch."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=steps, pct_start=0.2
     )
+    network.train()
     for step in range(steps):
-        chosen = [(step * batch + i) % len(targets) for i in range(batch)]
+        if step % (_COUNT // batch) == 0:
+            groups = torch.randperm(_COUNT).split(batch)
+        chosen = groups[step % len(groups)]
         losses = family.losses(network, canvases[chosen], [targets[i] for i in chosen])
         optimizer.zero_grad()
         sum(losses.values()).backward()

@@ -19,14 +19,15 @@ SIZE = 128
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "rate"), [("rt_detr_v2", 3e-3), ("d_fine", 2e-3)])
 def test_eight_scenes_are_learnt_by_heart(name: str, rate: float) -> None:
-    steps = 150
+    steps = 120
     family = detector_named(name)
     canvases, targets = scenes(8)
     torch.manual_seed(0)
-    options = {"config": tiny_config(name, width=64)}
-    network = family.build(num_classes=len(LABELS), options=options, pretrained=False)
+    config = {**tiny_config(name, width=64), "num_queries": 100, "num_denoising": 50}
+    network = family.build(num_classes=len(LABELS), options={"config": config}, pretrained=False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rate, total_steps=steps, pct_start=0.1

@@ -1,0 +1,58 @@
+"""Benchmarks of our own parts; docs/benchmarks.md has the results."""
+
+import platform
+from importlib.metadata import version
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.timing import CONSOLE
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+Families = Annotated[list[str] | None, typer.Option("--family", help="Family; may be repeated.")]
+Rounds = Annotated[int, typer.Option(min=1)]
+
+
+@app.command()
+def detection_training(
+    family: Families = None, images: int = 2, side: int = 256, rounds: Rounds = 5
+) -> None:
+    """A training step of ours against a bare PyTorch loop."""
+    from benchmarks.detection_training import compare_training_steps
+
+    _say_where()
+    for name in family or ["fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn", "yolov5"]:
+        compare_training_steps(name, images=images, size_hw=(side, side), rounds=rounds)
+
+
+@app.command()
+def detection_postprocessing(family: Families = None, rounds: Rounds = 7) -> None:
+    """Decoding, NMS and polygons against the forward pass, at 100 detections."""
+    from benchmarks.detection_inference import compare_postprocessing
+
+    _say_where()
+    for name in family or ["fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "yolov5"]:
+        compare_postprocessing(name, rounds=rounds)
+
+
+@app.command()
+def tiled_scoring(family: str = "yolov5", rounds: Rounds = 5, batch: int = 2) -> None:
+    """A photo of 12 megapixels in 4x3 tiles against its 13 forward passes."""
+    from benchmarks.detection_inference import compare_tiles
+
+    _say_where()
+    compare_tiles(family, rounds=rounds, batch=batch)
+
+
+def _say_where() -> None:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision"))
+    threads = torch.get_num_threads()
+    CONSOLE.print(
+        f"{platform.processor() or platform.machine()}, {threads} threads, {gpu}; {packages}"
+    )
+
+
+if __name__ == "__main__":
+    app()
