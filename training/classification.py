@@ -41,6 +41,7 @@ class ClassificationRecipe:
         self._parameters = parameters
         self._seed = seed
         self._family = classifier_named(parameters.model_name)
+        self.clip_norm: float | None = None
 
     def build(self, *, pretrained: bool, weights: Path | None) -> nn.Module:
         """Build the network that training starts from."""

@@ -68,6 +68,7 @@ class DetectionRecipe:
         self._parameters = parameters
         self._seed = seed
         self._family = detector_named(parameters.model_name)
+        self.clip_norm = self._family.clip_norm
         self._with_masks = self._family.mask_head is not None
         self._settings = _settings(data.task, self._family.canvas, parameters)
         self._object_px = small_object_px(data.train)

@@ -61,10 +61,12 @@ def fit(
     primary_metric: str,
     seconds: float,
     callbacks: Sequence[Callback] = (),
+    clip_norm: float | None = None,
 ) -> None:
     """Train to the end, from checkpoints/last.ckpt if it exists; fills checkpoints/.
 
-    `callbacks` are those of the task, beside the ones that every trial has.
+    `callbacks` are those of the task, beside the ones that every trial has; `clip_norm` is the
+    largest norm that all gradients together may have.
     """
     _quiet_lightning()
     last = folder / "checkpoints" / "last.ckpt"
@@ -73,6 +75,7 @@ def fit(
         accelerator="auto",
         devices=1,
         precision=_precision(),
+        gradient_clip_val=clip_norm,
         accumulate_grad_batches=parameters.gradient_accumulation_step,
         check_val_every_n_epoch=parameters.evaluation_frequency,
         callbacks=[*callbacks, *_callbacks(parameters, folder, primary_metric, seconds)],

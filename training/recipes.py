@@ -28,7 +28,12 @@ class TrialData:
 
 
 class Recipe(Protocol):
-    """How one kind of model is built, trained, judged and exported."""
+    """How one kind of model is built, trained, judged and exported.
+
+    clip_norm: the largest norm of all gradients together, None for no limit.
+    """
+
+    clip_norm: float | None
 
     def build(self, *, pretrained: bool, weights: Path | None) -> nn.Module:
         """Build the network that training starts from. Raises UsageError (see weights)."""

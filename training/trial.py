@@ -117,6 +117,7 @@ def _train(
         primary_metric=stated["primary_metric"],
         seconds=60 * stated["timeout_minutes"] - spent,
         callbacks=recipe.callbacks(),
+        clip_norm=recipe.clip_norm,
     )
     best = trial.checkpoints / "best.ckpt"
     if not best.exists():

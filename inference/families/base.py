@@ -101,6 +101,7 @@ class DetectorFamily:
     training boxes, width and height in canvas pixels; returns what it did, for the log, or "".
     fixed_canvas: the ONNX graph takes canvases of one size alone.
     averaged: training keeps a moving average of the weights, and that is the model.
+    clip_norm: the largest norm of all gradients together, if training needs one.
     """
 
     name: str
@@ -121,6 +122,7 @@ class DetectorFamily:
     fit_to_data: Callable[[nn.Module, NDArray[np.float32]], str] | None = None
     fixed_canvas: bool = False
     averaged: bool = False
+    clip_norm: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
