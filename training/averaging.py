@@ -1,5 +1,6 @@
 """A moving average of the weights while they are trained; the average is the model."""
 
+import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -14,12 +15,14 @@ class MovingAverage(WeightAveraging):
     """
 
     def __init__(self) -> None:
-        super().__init__(avg_fn=_averaged)
+        super().__init__(multi_avg_fn=_average)
 
 
-def _averaged(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-    if not average.is_floating_point():
-        return current  # counters of BatchNorm
-    count = float(updates)
-    decay = min(DECAY, (1.0 + count) / (10.0 + count))
-    return decay * average + (1.0 - decay) * current
+def _average(averages: list[Tensor], currents: list[Tensor], updates: Tensor | int) -> None:
+    """Move averages, all of one type, towards the current values, in place."""
+    if averages[0].is_floating_point():
+        count = float(updates)
+        decay = min(DECAY, (1.0 + count) / (10.0 + count))
+        torch._foreach_lerp_(averages, currents, 1.0 - decay)
+    else:
+        torch._foreach_copy_(averages, currents)  # counters of BatchNorm

@@ -9,6 +9,7 @@ from torchvision.ops import box_iou
 from inference.candidates import BoxTargets, Candidates
 from inference.families import detector_named
 from tests.inference.families.transformers_networks import (
+    NAMES,
     targets_of,
     tiny_config,
 )
@@ -20,9 +21,10 @@ SIZE = 128
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("name", "rate"), [("rt_detr_v2", 3e-3), ("d_fine", 2e-3)])
-def test_eight_scenes_are_learnt_by_heart(name: str, rate: float) -> None:
-    steps = 120
+@pytest.mark.parametrize("name", NAMES)
+def test_eight_scenes_are_learnt_by_heart(name: str) -> None:
+    """Half of the scenes per step: BatchNorm's averages follow the steps, not the time."""
+    steps, rate = 240, 2e-3
     family = detector_named(name)
     canvases, targets = scenes(8)
     torch.manual_seed(0)
@@ -33,7 +35,9 @@ def test_eight_scenes_are_learnt_by_heart(name: str, rate: float) -> None:
         optimizer, rate, total_steps=steps, pct_start=0.1
     )
     for _ in range(steps):
-        total = torch.stack([*family.losses(network, canvases, targets).values()]).sum()
+        chosen = torch.randperm(len(targets))[: len(targets) // 2]
+        losses = family.losses(network, canvases[chosen], [targets[i] for i in chosen])
+        total = torch.stack([*losses.values()]).sum()
         optimizer.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 0.1)
