@@ -53,7 +53,8 @@ def main() -> int:
     with progress_bar("drawing scenes") as progress:
         scenes = write_detection_dataset(
             DEMO / "scenes",
-            images=400,
+            labels=("bottle", "leaf", "mug"),
+            images=360,
             validation_images=60,
             size_hw=(160, 160),
             objects=(1, 3),

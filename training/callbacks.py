@@ -1,6 +1,7 @@
 """What happens around the epochs of a trial: early stopping, a time limit and the metrics file."""
 
 import logging
+import math
 import time
 from collections.abc import Set
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from inference.errors import UsageError
 from training.metrics_file import MetricsFile
 
 LOG = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ class EpochLog(Callback):
         self._started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write and log the epoch."""
+        """Write and log the epoch. Raises UsageError when its loss is not finite."""
         values = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
@@ -101,6 +103,11 @@ class EpochLog(Callback):
         }
         self._file.append(row)
         self._log(row, trainer.max_epochs)
+        if not math.isfinite(row["train_loss"]):
+            raise UsageError(
+                f"training has diverged: the loss of epoch {row['epoch'] + 1} is not finite; lower "
+                f"learning_rate (it was {row['learning_rate']:.2g} at the epoch's end)"
+            )
 
     def _log(self, row: dict[str, float], epochs: int | None) -> None:
         parts = [f"epoch {row['epoch'] + 1}/{epochs}", f"loss {row['train_loss']:.4f}"]

@@ -33,6 +33,8 @@ for _name in CHECKPOINTS:
             std=(1.0, 1.0, 1.0),
             option_names=("model_checkpoint",),
             describe=describe,
+            averaged=True,
+            clip_norm=0.1,
             defaults={
                 "learning_rate": 1e-4,
                 "optimizer": "adamw",

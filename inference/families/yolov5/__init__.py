@@ -70,6 +70,7 @@ register(
         describe=_describe,
         fit_to_data=fit_to_data,
         averaged=True,
+        clip_norm=10.0,
         defaults={
             "number_of_epochs": 30,
             "training_batch_size": 16,

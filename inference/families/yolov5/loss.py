@@ -15,6 +15,7 @@ from inference.families.yolov5.network import STRIDES, boxes_xywh
 MAX_RATIO = 4.0  # of a box's sides to an anchor's; what (2σ)² can reach
 _BOX_GAIN, _OBJECTNESS_GAIN, _CLASS_GAIN = 0.05, 1.0, 0.5
 _LEVEL_WEIGHTS = (4.0, 1.0, 0.4)  # the fine maps have more cells, so each counts less in the mean
+_SMALLEST_PX = 0.01
 _NEIGHBOURS_XY = ((0, 0), (-1, 0), (0, -1), (1, 0), (0, 1))
 
 
@@ -121,6 +122,9 @@ def sides_ratio(sizes_wh: Tensor, anchors_wh: Tensor) -> Tensor:
 
 def _ciou_loss(predicted_xywh: Tensor, true_xywh: Tensor) -> Tensor:
     """1 - CIoU (arXiv 1911.08287, eq. 9–12) of pairs of boxes (T, 4)."""
+    # A side that rounds to nothing would divide by zero, and one NaN ends a training.
+    centers_xy, sizes_wh = predicted_xywh.split(2, dim=1)
+    predicted_xywh = torch.cat((centers_xy, sizes_wh.clamp(min=_SMALLEST_PX)), dim=1)
     predicted, true = (box_convert(b, "cxcywh", "xyxy") for b in (predicted_xywh, true_xywh))
     return complete_box_iou_loss(predicted, true)
 

@@ -142,3 +142,11 @@ def test_losses_are_finite_and_fall(batch):
         history.append(loss.item())
     assert math.isfinite(history[0])
     assert history[-1] < 0.9 * history[0]
+
+
+def test_boxes_that_shrink_to_nothing_do_not_give_gradients_that_are_no_numbers():
+    maps = [torch.full_like(level, -60.0).requires_grad_() for level in zero_maps(2)]
+    network = HandMade(maps, torch.tensor(ANCHORS_WH))
+    found = losses(network, torch.zeros(1, 3, 64, 64), [targets((10, 10, 40, 40))])
+    torch.stack(list(found.values())).sum().backward()
+    assert all(level.grad.isfinite().all() for level in maps if level.grad is not None)
