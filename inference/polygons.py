@@ -124,7 +124,7 @@ def _fitted(outlines: Sequence[_Outline], max_points: int) -> list[Points]:
             break
         tolerance = min(max(_FINEST, 2 * low), (low + high) / 2)
     room = np.searchsorted(np.cumsum(_costs(outlines, best)), max_points, side="right")
-    return best[:room]
+    return best[:room] or [_triangle(outline.points) for outline in outlines[:1]]
 
 
 def _costs(outlines: Sequence[_Outline], simplified: Sequence[Points]) -> list[int]:
@@ -141,9 +141,12 @@ def _simplified(outlines: Sequence[_Outline], tolerance: float) -> list[Points]:
 def _approximated(points: Points, tolerance: float) -> Points:
     """Simplify a closed line to no less than three points."""
     fewer = cv2.approxPolyDP(points, tolerance, closed=True)
-    if len(fewer) < 3:
-        fewer = points[np.arange(3) * len(points) // 3]
-    return fewer.reshape(-1, 2)
+    return fewer.reshape(-1, 2) if len(fewer) >= 3 else _triangle(points)
+
+
+def _triangle(points: Points) -> Points:
+    """Return three points of a closed line."""
+    return points[np.arange(3) * len(points) // 3].reshape(-1, 2)
 
 
 def _joined(ring: Points, hole: Points) -> Points:

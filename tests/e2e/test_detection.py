@@ -127,6 +127,7 @@ def test_a_job_gives_a_model_folder_that_finds_objects(
     assert len(frame["boxes"][0]) == len(found.detections)
 
 
+@pytest.mark.slow
 def test_a_killed_detector_resumes_to_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, data: Path
 ) -> None:

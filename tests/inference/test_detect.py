@@ -23,7 +23,6 @@ from tests.model_folders import write_detector_folder
 
 SMALL = {"min_size": 64, "max_size": 192, "box_score_thresh": 0.3}
 FAMILIES: dict[str, dict[str, Any]] = {
-    "fasterrcnn_resnet18_fpn": SMALL,
     "maskrcnn_resnet18_fpn": SMALL,
     "yolov5": {"img_size": 96, "model_size": "nano", "box_score_thresh": 0.002},
 }

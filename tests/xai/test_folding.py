@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inference.families import FAMILIES
+from inference.families import classifier_named
 from xai.folding import fold_batch_norms
 
 
@@ -51,7 +51,7 @@ def norms(network: nn.Module) -> int:
 def test_all_norms_of_a_family_fold_and_the_function_stays(name: str) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = FAMILIES[name].build(num_classes=3, image_size=64, pretrained=False)
+        network = classifier_named(name).build(num_classes=3, image_size=64, pretrained=False)
     network = with_statistics(network)
     names = {key for key, _ in network.named_modules()}
     folded = fold_batch_norms(copy.deepcopy(network))

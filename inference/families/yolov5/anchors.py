@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from inference.families.yolov5.loss import MAX_RATIO, sides_ratio
 
 ENOUGH_RECALL = 0.98
 _SAMPLE = 10_000  # boxes that tell enough about all
+_ATTEMPTS = 10  # of k-means, from other starts; the best one counts
 _SPREAD = 0.1  # standard deviation of log sizes that augmentation adds at the least
 
 
@@ -49,13 +51,14 @@ def clustered_anchors(sizes_wh: NDArray[np.float32], *, count: int) -> NDArray[n
 
     Boxes are varied a little and repeated if they are few, so that there are `count` clusters.
     """
-    from sklearn.cluster import KMeans  # takes a second, which a server need not wait for
-
     rng = np.random.default_rng(0)
     logs = np.log(np.maximum(sizes_wh, 1.0)).astype(np.float64)
     logs = rng.permutation(logs)[:_SAMPLE]
     logs = np.tile(logs, (math.ceil(100 * count / len(logs)), 1))
     logs = logs + rng.normal(0.0, _SPREAD, size=logs.shape)
-    centers = KMeans(n_clusters=count, n_init=10, random_state=0).fit(logs).cluster_centers_
+    cv2.setRNGSeed(0)
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 100, 1e-4)
+    points, start = logs.astype(np.float32), cv2.KMEANS_PP_CENTERS
+    _, _, centers = cv2.kmeans(points, count, np.empty(0), stop, _ATTEMPTS, start)
     by_area = centers[np.argsort(centers.sum(axis=1))]
     return np.exp(by_area).astype(np.float32)

@@ -125,7 +125,7 @@ def test_coco_equals_pycocotools(kind, seed):
     names = ("", "_50", "_75", "_small", "_medium", "_large")
     ours = [values.get(f"mean_average_precision{name}", -1) for name in names]
     assert ours == pytest.approx(expected[:6], abs=1e-6)
-    assert 0.05 < ours[0] < 0.95  # the case tells right from wrong
+    assert 0.03 < ours[0] < 0.95  # the case tells right from wrong
 
 
 def overlap(a, b):
