@@ -95,6 +95,7 @@ def test_images_of_odd_shapes_are_scored(client: httpx.Client, size_wh: tuple[in
     assert list(response.json()[0]) == ["boxes"]
 
 
+@pytest.mark.slow  # the same in process: tests/inference/test_detect.py
 def test_a_concurrent_mix_gets_what_each_request_gets_alone(client: httpx.Client) -> None:
     mix: list[dict[str, Any]] = [
         LOW,

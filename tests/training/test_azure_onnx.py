@@ -31,7 +31,13 @@ def expected(folder: ModelFolder) -> list[list[np.ndarray]]:
     return [[boxes.numpy(), labels.numpy(), scores.numpy()] for boxes, scores, labels in chosen]
 
 
-@pytest.mark.parametrize("family", ["fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param("fasterrcnn_resnet18_fpn", marks=pytest.mark.slow),
+        "maskrcnn_resnet18_fpn",
+    ],
+)
 def test_the_graph_holds_thresholds_and_nms_of_the_settings(tmp_path: Path, family: str) -> None:
     folder = write_detector_folder(tmp_path / "model", family=family, settings=SETTINGS)
     export_for_azure(folder, tmp_path / "azure.onnx", batch_size=2)
