@@ -42,7 +42,7 @@ def export_detector(network: nn.Module, folder: Path, *, family: DetectorFamily,
     Thresholds and NMS come after the graph, since requests may change them; so N, H and W are free.
     `size` is a typical side of a canvas, to trace with.
     """
-    examples = [_noise(1, size, size), _noise(2, size + 64, size)]
+    examples = [_noise(1, size, size), _noise(2, size + 64, size + 128)]
     if family.fixed_canvas:
         examples = [_noise(1, size, size), _noise(2, size, size)]
     with torch.no_grad():

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
-from torchvision.ops import box_iou
+from torch import Tensor, nn
 
+from inference.candidates import Candidates
 from inference.classify import ClassificationPipeline
 from inference.detect import DetectionPipeline
 from inference.engine import ENGINES
@@ -18,16 +19,14 @@ from inference.errors import ModelFolderError
 from inference.families import detector_named
 from inference.image import decode_image
 from inference.model_folder import ModelFolder
-from inference.pipeline import Pipeline, Result
-from inference.predictor import Predictor
-from inference.settings import Settings
-from inference.types import CLASSIFICATION_TASKS, ClassScores, ObjectsFound
+from inference.pipeline import Pipeline, load_pipeline
+from inference.types import CLASSIFICATION_TASKS
 
 TOLERANCE = 1e-4  # largest difference of a classifier's probability
-SCORE_TOLERANCE = 1e-3  # of a detection's score: its features went through thousands of sums more
-SAME_BOX = 0.99  # IoU from which two boxes are the same
-_COMPARED = 20  # best detections of an image
-_MUST_MATCH = 0.95  # share of them: NMS may decide a tie otherwise
+SCORE_TOLERANCE = 1e-3  # of a candidate's score: its features went through thousands of sums more
+SAME_BOX_PX = 0.1  # of the canvas; how far apart the corners of one box may be
+_COMPARED = 20  # best candidates of an image
+_MUST_MATCH = 0.95  # share of them: the NMS of proposals may decide a tie otherwise
 
 
 def parity(
@@ -35,43 +34,27 @@ def parity(
 ) -> dict[str, float]:
     """Largest difference of a probability or score between `network` and each engine's answers.
 
-    The engines get encoded images, four fixed ones and `photos`, and go the whole way that the
-    server goes: decoding, preprocessing, batching. Raises ModelFolderError over a difference that
-    is no rounding.
+    The engines get encoded images, fixed ones and `photos`, by the server's own decoding and
+    preprocessing, and in batches. Raises ModelFolderError over a difference that is no rounding.
     """
-    files = [*(_png(image) for image in _fixed_images()), *photos]
-    expected = _expected(network, folder, files)
-    settings = [_low_threshold(folder)] * len(files)
+    own = _pipeline(network, folder)
+    if folder.facts.task in CLASSIFICATION_TASKS:
+        images, difference, allowed = _fixed_images(), _probability_difference, TOLERANCE
+    else:  # on a flat picture all boxes score the same, and any may be the best
+        images, difference, allowed = _fixed_images()[:1], _candidate_difference, SCORE_TOLERANCE
+    settings = folder.settings
+    decoded = [decode_image(file) for file in (*map(_png, images), *photos)]
+    items = [own.prepare(image, settings)[0] for image in decoded]
     differences = {}
     for engine in ENGINES:
-        with Predictor(folder, engine=engine, device="cpu") as predictor:
-            futures = predictor.submit(files, settings=settings)
-            answers = [future.result().value for future in futures]
-        differences[engine] = max(map(_difference, expected, answers))
-        tolerance = TOLERANCE if folder.facts.task in CLASSIFICATION_TASKS else SCORE_TOLERANCE
-        if not differences[engine] <= tolerance:
+        other = load_pipeline(folder, engine=engine, device="cpu")
+        differences[engine] = max(difference(own, other, item) for item in items)
+        if not differences[engine] <= allowed:
             raise ModelFolderError(
                 f"{folder.path}: engine {engine} differs from the trained network by "
-                f"{differences[engine]:.1e} in probability, allowed {tolerance:.0e}"
+                f"{differences[engine]:.1e} in probability, allowed {allowed:.0e}"
             )
     return differences
-
-
-def _low_threshold(folder: ModelFolder) -> Settings:
-    """Have something to compare also where a weak model finds nothing."""
-    if folder.facts.task in CLASSIFICATION_TASKS:
-        return folder.settings
-    return folder.settings.overridden({"box_score_thresh": 0.05, "tile_grid_size": None})
-
-
-def _expected(network: nn.Module, folder: ModelFolder, files: Sequence[bytes]) -> list[Result]:
-    pipeline = _pipeline(network, folder)
-    settings = _low_threshold(folder)
-    results = []
-    for file in files:
-        items = pipeline.prepare(decode_image(file), settings)
-        results.append(pipeline.finish(items, pipeline.run(items)))
-    return results
 
 
 def _pipeline(network: nn.Module, folder: ModelFolder) -> Pipeline:
@@ -86,36 +69,49 @@ def _pipeline(network: nn.Module, folder: ModelFolder) -> Pipeline:
     return DetectionPipeline(engine, family=family, labels=facts.labels)
 
 
-def _difference(expected: Result, answer: Result) -> float:
-    if isinstance(expected, ClassScores) and isinstance(answer, ClassScores):
-        return float(np.abs(expected.probs - answer.probs).max())
-    if isinstance(expected, ObjectsFound) and isinstance(answer, ObjectsFound):
-        return _score_difference(expected, answer)
-    raise TypeError(f"{type(expected)} cannot be compared with {type(answer)}")
+def _probability_difference(own: Pipeline, other: Pipeline, item: Any) -> float:
+    (expected,) = own.run([item])
+    _, answer = other.run([item, item])
+    return float(np.abs(expected.probs - answer.probs).max())
 
 
-def _score_difference(expected: ObjectsFound, answer: ObjectsFound) -> float:
-    """Largest difference of a score between the same boxes; infinite where boxes are missing."""
-    wanted, got = expected.detections[:_COMPARED], answer.detections
-    if not len(wanted):
+def _candidate_difference(own: Pipeline, other: Pipeline, item: Any) -> float:
+    """Largest difference of a score between the same boxes; infinite where boxes are missing.
+
+    Of candidates, before NMS: among boxes of one score NMS keeps any.
+    """
+    if not isinstance(own, DetectionPipeline) or not isinstance(other, DetectionPipeline):
+        raise TypeError("candidates are what detectors give")
+    wanted = _boxes_scores_labels(own.candidates([item]), 0)
+    got = _boxes_scores_labels(other.candidates([item, item]), 1)
+    best = wanted[1].argsort(descending=True)[:_COMPARED]
+    boxes, scores, label_ids = (part[best] for part in wanted)
+    if not len(scores):
         return 0.0
-    if not len(got):
-        return float("inf")
-    boxes = (torch.from_numpy(part.boxes_xyxy) for part in (wanted, got))
-    same = box_iou(*boxes).numpy() >= SAME_BOX
-    same &= wanted.label_ids[:, None] == got.label_ids
-    apart = np.where(same, np.abs(wanted.scores[:, None] - got.scores), np.inf).min(axis=1)
-    matched = np.isfinite(apart)
-    return float(apart[matched].max()) if matched.mean() >= _MUST_MATCH else float("inf")
+    same = (torch.cdist(boxes, got[0], p=torch.inf) <= SAME_BOX_PX) & (label_ids[:, None] == got[2])
+    apart = (scores[:, None] - got[1]).abs().masked_fill(~same, torch.inf)
+    closest = apart.amin(dim=1) if len(got[1]) else torch.full_like(scores, torch.inf)
+    matched = closest.isfinite()
+    is_same = matched.float().mean() >= _MUST_MATCH
+    return float(closest[matched].max()) if is_same else float("inf")
+
+
+def _boxes_scores_labels(candidates: Candidates, image_id: int) -> tuple[Tensor, Tensor, Tensor]:
+    """One image's candidates as pairs of box and class: (n, 4), (n,), (n,)."""
+    mine = candidates.image_ids == image_id
+    scores = candidates.scores[mine].float().cpu()
+    boxes = candidates.boxes_xyxy[mine].float().cpu().expand(-1, scores.shape[1], -1)
+    label_ids = torch.arange(scores.shape[1]).expand_as(scores)
+    return boxes.reshape(-1, 4), scores.flatten(), label_ids.flatten()
 
 
 def _fixed_images() -> list[NDArray[np.uint8]]:
-    """A black image, noise, and two smooth ones of other shapes."""
+    """Noise, a black image, and two smooth ones of other shapes."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[0:300, 0:200]
     smooth = np.stack([rows % 256, columns, (rows + columns) % 256], axis=-1).astype(np.uint8)
     noise = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    return [np.zeros((64, 64, 3), np.uint8), noise, smooth, smooth.transpose(1, 0, 2)]
+    return [noise, np.zeros((64, 64, 3), np.uint8), smooth, smooth.transpose(1, 0, 2)]
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:

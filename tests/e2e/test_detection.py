@@ -21,7 +21,7 @@ from training.metrics_file import MetricsFile
 from training.trial import main as run_trial
 
 YOLO = {"model_name": "yolov5", "model_size": "nano", "image_size": 64, "training_batch_size": 6}
-RCNN = {"min_size": 64, "max_size": 96, "rois_per_image": 16, "validation_batch_size": 2}
+RCNN = {"min_size": 48, "max_size": 64, "rois_per_image": 16, "validation_batch_size": 2}
 TASKS = {"detection": "image_object_detection", "segmentation": "image_instance_segmentation"}
 
 
@@ -85,17 +85,17 @@ def trained(job: Path, root: Path) -> Path:
         ),
         pytest.param(
             "detection",
-            {"model_name": "retinanet_resnet50_fpn", "min_size": 64, "max_size": 96},
+            {"model_name": "retinanet_resnet50_fpn", "min_size": 48, "max_size": 64},
             marks=pytest.mark.slow,
         ),
         pytest.param(
             "detection",
-            {"model_name": "d_fine", "image_size": 64},
+            {"model_name": "d_fine", "image_size": 128},
             marks=pytest.mark.slow,
         ),
         pytest.param(
             "detection",
-            {"model_name": "rt_detr_v2", "image_size": 64},
+            {"model_name": "rt_detr_v2", "image_size": 128},
             marks=pytest.mark.slow,
         ),
         pytest.param(
