@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -64,8 +64,9 @@ def score(
             max_batch=batch_size,
             max_queue=max(256, batch_size or 0),
         ) as predictor:
-            scores = partial(score_folder, settings=settings, explain=explainer, draw=drawer)
-            tally = _with_progress(todo, output, predictor, scores)
+            tally = _score(
+                todo, output, predictor, settings=settings, explain=explainer, draw=drawer
+            )
     except KeyboardInterrupt:
         _say(f"stopped; the same command goes on where {output} ends")
         raise typer.Exit(130) from None
@@ -73,13 +74,27 @@ def score(
     raise typer.Exit(1 if tally.failed else 0)
 
 
-def _with_progress(
-    todo: Todo, output: Path, predictor: Predictor, score: Callable[..., Tally]
+def _score(
+    todo: Todo,
+    output: Path,
+    predictor: Predictor,
+    *,
+    settings: Settings,
+    explain: Explain | None,
+    draw: Draw | None,
 ) -> Tally:
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_CONSOLE) as progress:
         bar = progress.add_task("", total=len(todo.names))
-        return score(todo, output, predictor, on_image=lambda: progress.advance(bar))
+        return score_folder(
+            todo,
+            output,
+            predictor,
+            settings=settings,
+            explain=explain,
+            draw=draw,
+            on_image=lambda: progress.advance(bar),
+        )
 
 
 def _values(overrides: Sequence[str]) -> dict[str, Any]:

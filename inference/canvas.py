@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from inference.preprocess import IMAGENET_MEAN
 
-BUCKET = (
-    64  # sides of a canvas are multiples of it: few different ones, so that images share batches
-)
+BUCKET = 64  # sides of a canvas are multiples of it: images of few different sizes share batches
 _MEAN_COLOR = tuple(round(255 * mean) for mean in IMAGENET_MEAN)  # 0 once it is normalised
 _LETTERBOX_COLOR = (114, 114, 114)
 
@@ -30,21 +28,11 @@ class Geometry:
         """Boxes (…, 4) from canvas to image pixels, cut at the border of the region."""
         left, top, right, bottom = self.region_xyxy
         origin, scale, offset = (
-            np.tile(np.asarray(pair, np.float64), 2)
-            for pair in ((left, top), self.scale_xy, self.offset_xy)
+            np.tile(pair, 2) for pair in ((left, top), self.scale_xy, self.offset_xy)
         )
         boxes = (boxes_xyxy - offset) / scale + origin
         limits = np.array([left, top, left, top]), np.array([right, bottom, right, bottom])
         return np.clip(boxes, *limits).astype(np.float32)
-
-    def to_canvas(self, boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Boxes (…, 4) from image to canvas pixels."""
-        left, top, _, _ = self.region_xyxy
-        origin, scale, offset = (
-            np.tile(np.asarray(pair, np.float64), 2)
-            for pair in ((left, top), self.scale_xy, self.offset_xy)
-        )
-        return ((boxes_xyxy - origin) * scale + offset).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +59,8 @@ def short_side_canvas(
     multiples of 64, has ImageNet's mean colour. The canvas depends on the image's size alone.
     """
     region = region_xyxy or _whole(image_rgb)
-    height, width = region[3] - region[1], region[2] - region[0]
-    scale = min(min_size / min(height, width), max_size / max(height, width))
-    size_hw = max(1, round(height * scale)), max(1, round(width * scale))
+    scale = short_side_scale(_size_hw(region), min_size=min_size, max_size=max_size)
+    size_hw = _scaled(_size_hw(region), scale)
     canvas_hw = (_bucket(size_hw[0]), _bucket(size_hw[1]))
     return _placed(image_rgb, region, size_hw, canvas_hw, (0, 0), _MEAN_COLOR)
 
@@ -83,11 +70,27 @@ def letterbox_canvas(
 ) -> Canvas:
     """Fit the picture into the middle of a square of side `size`; the rest is grey (114)."""
     region = region_xyxy or _whole(image_rgb)
-    height, width = region[3] - region[1], region[2] - region[0]
-    scale = size / max(height, width)
-    size_hw = max(1, round(height * scale)), max(1, round(width * scale))
+    size_hw = _scaled(_size_hw(region), letterbox_scale(_size_hw(region), size=size))
     top_left = (size - size_hw[0]) // 2, (size - size_hw[1]) // 2
     return _placed(image_rgb, region, size_hw, (size, size), top_left, _LETTERBOX_COLOR)
+
+
+def short_side_scale(size_hw: tuple[int, int], *, min_size: int, max_size: int) -> float:
+    """By which factor `short_side_canvas` resizes."""
+    return min(min_size / min(size_hw), max_size / max(size_hw))
+
+
+def letterbox_scale(size_hw: tuple[int, int], *, size: int) -> float:
+    """By which factor `letterbox_canvas` resizes."""
+    return size / max(size_hw)
+
+
+def _size_hw(region: Region) -> tuple[int, int]:
+    return region[3] - region[1], region[2] - region[0]
+
+
+def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
 def _whole(image_rgb: NDArray[np.uint8]) -> Region:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.candidates import Candidates
-from inference.canvas import Canvas, Region, letterbox_canvas, short_side_canvas
+from inference.canvas import (
+    Canvas,
+    Region,
+    letterbox_canvas,
+    letterbox_scale,
+    short_side_canvas,
+    short_side_scale,
+)
 from inference.engine.base import Engine
 from inference.families import DetectorFamily
 from inference.nms import merge_tiles, suppress
@@ -92,7 +99,7 @@ class DetectionPipeline:
             )
         outlines = None
         if isinstance(settings, SegmentationSettings):
-            outlines = tuple(_outlines(found, size_hw, settings))
+            outlines = tuple(_outline(found, i, size_hw, settings) for i in range(len(found)))
         return ObjectsFound(found, self._labels, size_hw, outlines)
 
     def _masks(self, candidates: Candidates, chosen: Sequence["Chosen"]) -> Sequence[Tensor]:
@@ -181,9 +188,9 @@ def _auto_grid(
 def canvas_scale(size_hw: tuple[int, int], *, settings: DetectionSettings) -> float:
     """By which factor a region of this size is resized."""
     if isinstance(settings, LetterboxSettings):
-        return settings.img_size / max(size_hw)
+        return letterbox_scale(size_hw, size=settings.img_size)
     chosen = settings_of(settings, ShortSideSettings)
-    return min(chosen.min_size / min(size_hw), chosen.max_size / max(size_hw))
+    return short_side_scale(size_hw, min_size=chosen.min_size, max_size=chosen.max_size)
 
 
 def canvas_side(settings: DetectionSettings) -> int:
@@ -209,12 +216,6 @@ def _on_image(view: View, part: Detections) -> Detections:
     boxes = view.canvas.geometry.to_image(part.boxes_xyxy)
     placed = Detections(boxes, part.scores, part.label_ids, part.masks)
     return placed[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
-
-
-def _outlines(
-    found: Detections, size_hw: tuple[int, int], settings: SegmentationSettings
-) -> Sequence[Rings | bytes]:
-    return [_outline(found, index, size_hw, settings) for index in range(len(found))]
 
 
 def _outline(

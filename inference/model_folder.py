@@ -45,7 +45,9 @@ class ModelFacts(BaseModel):
     task: Task
     family: str
     image_size: int = Field(description="side in pixels that the network was built for")
-    fixed_size: bool = Field(False, description="whether it takes images of that size alone")
+    fixed_size: bool = Field(
+        default=False, description="whether it takes images of that size alone"
+    )
     canvas: CanvasKind | None = Field(default=None, description="how a detector lays out images")
     options: dict[str, Any] = Field(
         default={}, description="what the family builds the network from"

@@ -22,7 +22,7 @@ class ImageModel:
         """Score the column `image`, base64 text or bytes; the columns of the answer are Azure's."""
         files = [_as_bytes(value) for value in frame["image"]]
         results = self._predictor.score_all(files)
-        # as Python's own types: through JSON, for arrays inside
+        # through JSON, which turns the arrays inside into lists
         return pd.DataFrame([orjson.loads(dump_json(result_body(one))) for one in results])
 
 

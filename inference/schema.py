@@ -1,4 +1,4 @@
-"""What a request may say, checked once where bytes enter the process."""
+"""What a request may say and what an answer holds, checked where bytes enter the process."""
 
 from typing import Any, Literal
 
@@ -33,6 +33,33 @@ class SingleImage(BaseModel):
     model_explainability: bool = False
     xai_parameters: XaiParameters | None = Field(None, description="null means all defaults")
     settings: dict[str, Any] | None = Field(None, description=_SETTINGS)
+
+
+class Box(BaseModel):
+    """Corners of an object as ratios 0…1 of the image's width and height."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    x1: float = Field(alias="topX")
+    y1: float = Field(alias="topY")
+    x2: float = Field(alias="bottomX")
+    y2: float = Field(alias="bottomY")
+
+
+class DetectedObject(BaseModel):
+    """One object; segmentation adds a polygon or, with export_as_image, a mask."""
+
+    model_config = ConfigDict(frozen=True)
+
+    box: Box
+    label: str
+    score: float = Field(ge=0, le=1)
+    polygon: list[list[float]] | None = Field(
+        default=None, description="rings of x1, y1, x2, y2, … as ratios of width and height"
+    )
+    mask: str | None = Field(
+        default=None, description="white on black, as large as the image; base64 of image_type"
+    )
 
 
 class InputData(BaseModel):

@@ -5,18 +5,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from inference.errors import BadRequest, ModelFolderError
 from inference.files import read_json, write_text_atomically
 from inference.names import settings_name, unknown_name
-from inference.tiling import AUTO, parse_grid
+from inference.tiling import readable_grid
 from inference.types import CLASSIFICATION_TASKS, Task
 from inference.validation import describe
 
 CanvasKind = Literal["short_side", "letterbox"]
+TileGrid = Annotated[str, AfterValidator(readable_grid)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Upper = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+
+
+def check_sides(min_size: int, max_size: int) -> None:
+    """Raise ValueError where the longest side is shorter than the short one."""
+    if max_size < min_size:
+        raise ValueError(f"max_size must be at least min_size ({min_size}), got {max_size}")
 
 
 class Settings(BaseModel):
@@ -87,18 +102,9 @@ class DetectionSettings(Settings):
     box_score_thresh: _Share = 0.3
     nms_iou_thresh: _Share = 0.5
     box_detections_per_img: int = Field(100, ge=1, le=1000)
-    tile_grid_size: str | None = None
+    tile_grid_size: TileGrid | None = None
     tile_overlap_ratio: float = Field(0.25, ge=0, lt=1)
     tile_predictions_nms_thresh: _Share = 0.25
-
-    @model_validator(mode="after")
-    def _grid_can_be_read(self) -> Self:
-        if self.tile_grid_size not in (None, AUTO):
-            try:
-                parse_grid(str(self.tile_grid_size))
-            except ValueError as error:
-                raise ValueError(f"tile_grid_size: {error}") from None
-        return self
 
 
 class ShortSideSettings(DetectionSettings):
@@ -109,10 +115,7 @@ class ShortSideSettings(DetectionSettings):
 
     @model_validator(mode="after")
     def _sides_are_in_order(self) -> Self:
-        if self.max_size < self.min_size:
-            raise ValueError(
-                f"max_size must be at least min_size ({self.min_size}), got {self.max_size}"
-            )
+        check_sides(self.min_size, self.max_size)
         return self
 
 
@@ -136,9 +139,9 @@ _Kind = TypeVar("_Kind", bound=Settings)
 
 
 def settings_of(settings: Settings, kind: type[_Kind]) -> _Kind:
-    """Narrow settings to the kind that a task has. Raises ModelFolderError for another task's."""
+    """Narrow settings to the kind that a task has. Raises TypeError for another task's."""
     if not isinstance(settings, kind):
-        raise ModelFolderError(f"{type(settings).__name__} where {kind.__name__} are needed")
+        raise TypeError(f"{kind.__name__} are needed, got {type(settings).__name__}")
     return settings
 
 

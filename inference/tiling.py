@@ -16,6 +16,12 @@ _GRID = re.compile(r"(\d{1,3})x(\d{1,3})")
 Grid = tuple[int, int]  # columns, rows
 
 
+GRID_FORM = (
+    f'must be "none", "{AUTO}" or columns x rows such as "3x2" (3 across, 2 down) of at most '
+    f"{MAX_TILES} tiles"
+)
+
+
 def parse_grid(text: str) -> Grid | None:
     """Read "3x2" as 3 columns and 2 rows; None for "none", "" and "1x1", which mean no tiles.
 
@@ -26,11 +32,18 @@ def parse_grid(text: str) -> Grid | None:
     match = _GRID.fullmatch(text)
     columns, rows = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= columns * rows <= MAX_TILES:
-        raise ValueError(
-            f'must be "none", "{AUTO}" or columns x rows such as "3x2" (3 across, 2 down) of at '
-            f"most {MAX_TILES} tiles, got {text!r}"
-        )
+        raise ValueError(f"{GRID_FORM}, got {text!r}")
     return None if columns * rows == 1 else (columns, rows)
+
+
+def readable_grid(text: str) -> str:
+    """Return a grid, or "auto", as it is. Raises ValueError, without what was got, for others."""
+    try:
+        if text != AUTO:
+            parse_grid(text)
+    except ValueError:
+        raise ValueError(GRID_FORM) from None
+    return text
 
 
 def tile_regions(

@@ -18,7 +18,6 @@ class Task(StrEnum):
 
 
 CLASSIFICATION_TASKS = frozenset({Task.CLASSIFICATION, Task.MULTILABEL})
-DETECTION_TASKS = frozenset({Task.DETECTION, Task.SEGMENTATION})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

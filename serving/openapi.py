@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from inference.schema import ManyImages, SingleImage
+from inference.schema import DetectedObject, ManyImages, SingleImage
 
 _REF = "#/components/schemas/{model}"
 _TAGS = ["Sightline"]
@@ -45,29 +45,6 @@ class ClassScoresAnswer(BaseModel):
         default=None, description="[3, crop, crop]; a list with one per class if multi-label"
     )
     explanation_error: ExplanationError | None = None
-
-
-class Box(BaseModel):
-    """Corners as ratios 0…1 of the image's width and height."""
-
-    topX: float  # noqa: N815
-    topY: float  # noqa: N815
-    bottomX: float  # noqa: N815
-    bottomY: float  # noqa: N815
-
-
-class DetectedObject(BaseModel):
-    """One object; segmentation adds a polygon or, with export_as_image, a mask."""
-
-    box: Box
-    label: str
-    score: float
-    polygon: list[list[float]] | None = Field(
-        default=None, description="rings of x1, y1, x2, y2, … as ratios of width and height"
-    )
-    mask: str | None = Field(
-        default=None, description="white on black, as large as the image; base64 of image_type"
-    )
 
 
 class DetectionsAnswer(BaseModel):

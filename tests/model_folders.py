@@ -83,7 +83,6 @@ def write_detector_folder(
         task=task,
         family=family,
         image_size=size,
-        fixed_size=kind.fixed_canvas,
         canvas=kind.canvas,
         options=dict(options or {}),
         object_px=object_px,

@@ -1,7 +1,7 @@
 """How detectors are trained, judged and exported; see Recipe."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader
 
 from inference.detect import DetectionPipeline, View, canvas_scale, canvas_side, layout
 from inference.engine.torch_engine import TorchEngine
-from inference.families import detector_named
+from inference.families import DetectorFamily, detector_named
 from inference.model_folder import SCHEMA_VERSION, ModelFacts, Preprocessing
 from inference.names import settings_name
 from inference.settings import DetectionSettings, LetterboxSettings, settings_class, settings_of
 from inference.tiling import AUTO, parse_grid
-from inference.types import ObjectsFound, Task
+from inference.types import Detections, ObjectsFound, Task
 from training.averaging import MovingAverage
 from training.data.detection_augmentations import Augmentation, crop_expand, unchanged
 from training.data.detection_datasets import (
@@ -45,8 +45,8 @@ from training.hyperparameter_schema import (
     SegmentationHyperparameters,
 )
 from training.hyperparameters import Hyperparameters
-from training.lit import Detector
-from training.metrics.detection import detection_metrics
+from training.lit import Detector, Find
+from training.metrics.detection import Comparison, ImageTruth, compare, metrics_of
 from training.metrics.detection_evaluation import detection_evaluation
 from training.onnx_export import export_detector
 from training.parity import parity
@@ -144,8 +144,8 @@ class DetectionRecipe:
             network,
             losses=family.losses,
             optimize=partial(optimize, parameters, batches_per_epoch=batches_per_epoch),
-            find=self._find,
-            evaluate=partial(detection_metrics, labels=self._data.labels, **self._judged_by()),
+            find=self._find(),
+            evaluate=partial(_metrics, compare=self._compare()),
             validation_batch=batch if parameters.log_validation_loss else None,
             seed=self._seed,
         )
@@ -159,14 +159,13 @@ class DetectionRecipe:
     ) -> dict[str, Any]:
         """Metrics, curves, errors by kind and a report per label; float32, as on the server."""
         network.to("cuda" if torch.cuda.is_available() else "cpu")
+        find = self._find()
         predictions, truths = [], []
         for images in validation:
-            found = self._find(network, [image.views for image in images])
+            found = find(network, [image.views for image in images])
             predictions += [one.detections for one in found]
             truths += [image.truth for image in images]
-        return detection_evaluation(
-            predictions, truths, labels=self._data.labels, **self._judged_by()
-        )
+        return detection_evaluation(self._compare()(predictions, truths))
 
     def export(
         self,
@@ -184,7 +183,6 @@ class DetectionRecipe:
             task=self._data.task,
             family=family.name,
             image_size=side,
-            fixed_size=family.fixed_canvas,
             canvas=family.canvas,
             options=family.describe(network),
             object_px=self._object_px,
@@ -204,29 +202,28 @@ class DetectionRecipe:
             check=partial(parity, photos=photos),
         )
 
-    def _find(self, network: nn.Module, images: Sequence[Sequence[View]]) -> list[ObjectsFound]:
-        """Detect with a network as it is now, by the code that serves."""
-        family = self._family
-        engine = TorchEngine(
-            network,
-            device=str(next(network.parameters()).device),
-            preprocessing=Preprocessing(mean=family.mean, std=family.std),
-            mask_head=family.mask_head,
+    def _find(self) -> Find:
+        """How validation looks for objects; what it holds is copied with the moving average."""
+        return partial(
+            _found,
+            family=self._family,
+            labels=tuple(self._data.labels),
+            max_batch=self._parameters.validation_batch_size,
         )
-        pipeline = DetectionPipeline(engine, family=family, labels=tuple(self._data.labels))
-        return find_objects(pipeline, images, max_batch=self._parameters.validation_batch_size)
 
-    def _judged_by(self) -> dict[str, Any]:
+    def _compare(self) -> Callable[..., Comparison]:
         """How predictions are compared with the truth."""
         parameters = self._parameters
-        judged_by: dict[str, Any] = {
-            "metric_type": parameters.validation_metric_type,
-            "iou_threshold": parameters.validation_iou_threshold,
-            "kind": "masks" if self._with_masks else "boxes",
-        }
+        compared = partial(
+            compare,
+            labels=self._data.labels,
+            metric_type=parameters.validation_metric_type,
+            iou_threshold=parameters.validation_iou_threshold,
+            kind="masks" if self._with_masks else "boxes",
+        )
         if isinstance(parameters, SegmentationHyperparameters):
-            judged_by["mask_threshold"] = parameters.mask_pixel_score_threshold
-        return judged_by
+            return partial(compared, mask_threshold=parameters.mask_pixel_score_threshold)
+        return compared
 
     def _augmentation(self) -> Augmentation:
         parameters = self._parameters
@@ -249,6 +246,34 @@ class DetectionRecipe:
     def _box_sizes(self) -> NDArray[np.float32]:
         """Width and height of all training boxes on their canvases, (n, 2)."""
         return box_sizes_px(self._data.train, partial(canvas_scale, settings=self._settings))
+
+
+def _found(
+    network: nn.Module,
+    images: Sequence[Sequence[View]],
+    *,
+    family: DetectorFamily,
+    labels: tuple[str, ...],
+    max_batch: int,
+) -> list[ObjectsFound]:
+    """Detect with a network as it is now, by the code that serves."""
+    engine = TorchEngine(
+        network,
+        device=str(next(network.parameters()).device),
+        preprocessing=Preprocessing(mean=family.mean, std=family.std),
+        mask_head=family.mask_head,
+    )
+    pipeline = DetectionPipeline(engine, family=family, labels=labels)
+    return find_objects(pipeline, images, max_batch=max_batch)
+
+
+def _metrics(
+    predictions: Sequence[Detections],
+    truths: Sequence[ImageTruth],
+    *,
+    compare: Callable[..., Comparison],
+) -> dict[str, float]:
+    return metrics_of(compare(predictions, truths))
 
 
 def _settings(task: Task, canvas: Any, parameters: DetectionHyperparameters) -> DetectionSettings:

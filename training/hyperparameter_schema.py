@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from inference.tiling import AUTO, parse_grid
+from inference.settings import TileGrid, check_sides
 from inference.types import Task
 from training.job_values import Flag, Integer, Number, spelled_as
 
@@ -107,18 +107,9 @@ class DetectionHyperparameters(Hyperparameters):
     box_detections_per_image: Annotated[Integer, Field(ge=1, le=1000)] = 100
     validation_metric_type: _MetricType = "voc"
     validation_iou_threshold: Annotated[Number, Field(gt=0, lt=1)] = 0.5
-    tile_grid_size: str | None = None
+    tile_grid_size: TileGrid | None = None
     tile_overlap_ratio: _Beta = 0.25
     tile_predictions_nms_threshold: _Share = 0.25
-
-    @model_validator(mode="after")
-    def _grid_can_be_read(self) -> Self:
-        if self.tile_grid_size not in (None, AUTO):
-            try:
-                parse_grid(str(self.tile_grid_size))
-            except ValueError as error:
-                raise ValueError(f"tile_grid_size: {error}") from None
-        return self
 
 
 class ShortSideHyperparameters(DetectionHyperparameters):
@@ -133,10 +124,7 @@ class ShortSideHyperparameters(DetectionHyperparameters):
 
     @model_validator(mode="after")
     def _sides_are_in_order(self) -> Self:
-        if self.max_size < self.min_size:
-            raise ValueError(
-                f"max_size must be at least min_size ({self.min_size}), got {self.max_size}"
-            )
+        check_sides(self.min_size, self.max_size)
         return self
 
 

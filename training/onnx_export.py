@@ -43,8 +43,6 @@ def export_detector(network: nn.Module, folder: Path, *, family: DetectorFamily,
     `size` is a typical side of a canvas, to trace with.
     """
     examples = [_noise(1, size, size), _noise(2, size + 64, size + 128)]
-    if family.fixed_canvas:
-        examples = [_noise(1, size, size), _noise(2, size, size)]
     with torch.no_grad():
         results = [_as_tuple(network(example)) for example in examples]
     write_graph(

@@ -28,10 +28,7 @@ class Engine(Protocol):
         ...
 
     def masks(self, features: Outputs, rois: Any, label_ids: Any) -> Any:
-        """Mask probabilities (R, M, M) of rois (R, 5), image id and box; for detectors with masks.
-
-        features are those of the batch that was computed last.
-        """
+        """Mask probabilities (R, M, M) of rois (R, 5), image id and box."""
         ...
 
 

@@ -99,7 +99,6 @@ class DetectorFamily:
     option_names: hyperparameters that `build` takes as options. describe: the options that rebuild
     a network offline, for model.json. fit_to_data: adapts a new network to the sizes (n, 2) of all
     training boxes, width and height in canvas pixels; returns what it did, for the log, or "".
-    fixed_canvas: the ONNX graph takes canvases of one size alone.
     averaged: training keeps a moving average of the weights, and that is the model.
     clip_norm: the largest norm of all gradients together, if training needs one.
     """
@@ -120,7 +119,6 @@ class DetectorFamily:
     option_names: tuple[str, ...] = ()
     describe: Callable[[nn.Module], dict[str, Any]] = _no_options
     fit_to_data: Callable[[nn.Module, NDArray[np.float32]], str] | None = None
-    fixed_canvas: bool = False
     averaged: bool = False
     clip_norm: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)

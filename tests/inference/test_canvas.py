@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.canvas import BUCKET, Canvas, letterbox_canvas, short_side_canvas
+from tests.inference.geometries import to_canvas
 
 MEAN_COLOR = [124, 116, 104]
 GREY = [114, 114, 114]
@@ -70,7 +71,7 @@ def test_boxes_come_back_from_the_canvas(layout, height, width, data):
     geometry = laid_out(white(height, width), layout).geometry
     x, y = st.floats(0, width, width=32), st.floats(0, height, width=32)
     boxes = np.array([data.draw(st.tuples(x, y, x, y))], np.float32)
-    back = geometry.to_image(geometry.to_canvas(boxes))
+    back = geometry.to_image(to_canvas(geometry, boxes))
     assert back.dtype == np.float32
     assert back == pytest.approx(boxes, abs=1e-3)
 
@@ -88,7 +89,7 @@ def test_boxes_come_back_to_any_image(layout, size_hw):
     geometry = layout(np.broadcast_to(np.uint8(0), (*size_hw, 3))).geometry
     sides = [size_hw[1], size_hw[0]] * 2
     boxes = (np.random.default_rng(0).random((1000, 4)) * sides).astype(np.float32)
-    back = geometry.to_image(geometry.to_canvas(boxes))
+    back = geometry.to_image(to_canvas(geometry, boxes))
     assert np.abs(back - boxes).max() <= 1e-3
 
 
@@ -109,7 +110,7 @@ def test_the_canvas_depends_on_the_images_size_alone(layout, height, width):
 @given(height=SIDES, width=SIDES)
 def test_the_whole_image_fills_its_place_on_the_canvas(layout, height, width):
     canvas = laid_out(white(height, width), layout)
-    corners = canvas.geometry.to_canvas(np.array([0, 0, width, height], np.float32))
+    corners = to_canvas(canvas.geometry, np.array([0, 0, width, height], np.float32))
     assert corners == pytest.approx(np.round(corners), abs=1e-3)
     left, top, right, bottom = np.round(corners).astype(int)
     is_picture = (canvas.pixels == WHITE).all(axis=2)
@@ -126,8 +127,8 @@ def test_a_region_is_laid_out_like_an_image_of_its_own(layout):
     assert (part.pixels == alone.pixels).all()
     box = np.array([[5, 6, 40, 30]], np.float32)
     moved = box + np.array([30, 20, 30, 20], np.float32)
-    on_canvas = alone.geometry.to_canvas(box)
-    assert part.geometry.to_canvas(moved) == pytest.approx(on_canvas)
+    on_canvas = to_canvas(alone.geometry, box)
+    assert to_canvas(part.geometry, moved) == pytest.approx(on_canvas)
     assert part.geometry.to_image(on_canvas) == pytest.approx(moved, abs=1e-3)
 
 
@@ -142,7 +143,7 @@ def test_boxes_are_cut_at_the_border_of_the_region(layout):
 def test_no_boxes_stay_no_boxes(layout):
     geometry = laid_out(white(9, 9), layout).geometry
     none = np.empty((0, 4), np.float32)
-    assert geometry.to_image(none).shape == geometry.to_canvas(none).shape == (0, 4)
+    assert geometry.to_image(none).shape == to_canvas(geometry, none).shape == (0, 4)
 
 
 @LAYOUTS
@@ -154,7 +155,7 @@ def test_shrinking_averages_what_a_pixel_of_the_canvas_covers(layout, size_hw):
     noise = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
     canvas = laid_out(noise, layout)
     whole = np.array([0, 0, size_hw[1], size_hw[0]], np.float32)
-    left, top, right, bottom = canvas.geometry.to_canvas(whole).round().astype(int)
+    left, top, right, bottom = to_canvas(canvas.geometry, whole).round().astype(int)
     picture = canvas.pixels[top:bottom, left:right]
     assert picture.mean() == pytest.approx(127.5, abs=2)
     assert picture.std() < 10  # 74 before; a pixel covers 100 or more

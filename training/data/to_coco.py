@@ -5,37 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from inference.errors import UsageError
 from inference.files import write_text_atomically
+from inference.schema import DetectedObject
 from inference.validation import describe
 from training.data.coco_files import CocoDataset, Id, read_coco
 from training.data.image_files import image_size_hw
 from training.data.write_table import make_folder
-
-
-class _Box(BaseModel):
-    """Corners in ratios of the image's width and height."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    topX: float  # noqa: N815 – the name on the wire
-    topY: float  # noqa: N815
-    bottomX: float  # noqa: N815
-    bottomY: float  # noqa: N815
-
-
-class _Found(BaseModel):
-    """One object; polygon rings are ratios too, a mask is a picture in base64."""
-
-    model_config = ConfigDict(frozen=True)
-
-    box: _Box
-    label: str
-    score: float = Field(ge=0, le=1)
-    polygon: list[list[float]] = []
-    mask: str | None = None
 
 
 class _Line(BaseModel):
@@ -44,7 +22,7 @@ class _Line(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     filename: str
-    boxes: list[_Found]
+    boxes: list[DetectedObject]
 
 
 def to_coco(
@@ -111,7 +89,7 @@ def _counted_ids(lines: Sequence[tuple[str, _Line]]) -> tuple[dict[str, Id], dic
     )
 
 
-def _refuse_pictures(found: _Found, where: str) -> None:
+def _refuse_pictures(found: DetectedObject, where: str) -> None:
     if found.mask is not None:
         raise UsageError(
             f"{where}: masks are pictures, and COCO needs outlines; score again with a model whose "
@@ -134,12 +112,12 @@ def _image(filename: str, where: str, image_ids: Mapping[str, Id], folder: Path)
     return {"id": number, "file_name": filename, "height": height, "width": width}
 
 
-def _object(found: _Found, image: Mapping[str, Any], category_id: Id) -> dict[str, Any]:
+def _object(found: DetectedObject, image: Mapping[str, Any], category_id: Id) -> dict[str, Any]:
     """One annotation, less its id; bbox is (x, y, width, height) in pixels."""
     scale = (image["width"], image["height"])
-    left, top = found.box.topX * scale[0], found.box.topY * scale[1]
-    width, height = found.box.bottomX * scale[0] - left, found.box.bottomY * scale[1] - top
-    rings = [[n * scale[index % 2] for index, n in enumerate(ring)] for ring in found.polygon]
+    left, top = found.box.x1 * scale[0], found.box.y1 * scale[1]
+    width, height = found.box.x2 * scale[0] - left, found.box.y2 * scale[1] - top
+    rings = [[n * scale[index % 2] for index, n in enumerate(ring)] for ring in found.polygon or []]
     return {
         "image_id": image["id"],
         "category_id": category_id,

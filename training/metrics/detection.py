@@ -27,7 +27,6 @@ __all__ = [
     "ImageTruth",
     "MetricType",
     "compare",
-    "detection_metrics",
     "metrics_of",
     "per_label_metrics",
 ]
@@ -45,7 +44,7 @@ class Comparison:
     coco: NDArray[np.float64] | None
 
 
-def detection_metrics(
+def compare(
     predictions: Sequence[Detections],
     truths: Sequence[ImageTruth],
     *,
@@ -54,36 +53,12 @@ def detection_metrics(
     iou_threshold: float = 0.5,
     kind: Kind = "boxes",
     mask_threshold: float = 0.5,
-) -> dict[str, float]:
-    """All metrics of a set of predictions; see `metrics_of`.
+) -> Comparison:
+    """Match the predictions of all images with their objects, by their boxes or their masks.
 
     predictions and truths belong to the same images in the same order. Every prediction counts:
     those under the score threshold must be gone. Crowds are skipped (see `Matching`).
     """
-    return metrics_of(
-        compare(
-            predictions,
-            truths,
-            labels=labels,
-            metric_type=metric_type,
-            iou_threshold=iou_threshold,
-            kind=kind,
-            mask_threshold=mask_threshold,
-        )
-    )
-
-
-def compare(
-    predictions: Sequence[Detections],
-    truths: Sequence[ImageTruth],
-    *,
-    labels: Sequence[str],
-    metric_type: MetricType,
-    iou_threshold: float,
-    kind: Kind,
-    mask_threshold: float,
-) -> Comparison:
-    """Match the predictions of all images with their objects, by their boxes or their masks."""
     if len(predictions) != len(truths):
         raise ValueError(
             f"predictions and truths must be of the same images, "

@@ -7,47 +7,21 @@ import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 from numpy.typing import NDArray
 
-from inference.types import Detections
-from training.metrics.detection import (
-    ImageTruth,
-    MetricType,
-    compare,
-    metrics_of,
-    per_label_metrics,
-)
+from training.metrics.detection import Comparison, metrics_of, per_label_metrics
 from training.metrics.detection_matching import SIZE_LIMITS, SIZES, Matching, precision_recall
-from training.metrics.detection_regions import Kind
 from training.metrics.evaluation import CURVE_POINTS
 
 LOCATION_IOU = 0.1  # from here on a prediction is about an object, though poorly placed
 PREDICTION_KINDS = ("true_positives", "duplicates", "wrong_label", "poor_location", "background")
 
 
-def detection_evaluation(
-    predictions: Sequence[Detections],
-    truths: Sequence[ImageTruth],
-    *,
-    labels: Sequence[str],
-    metric_type: MetricType,
-    iou_threshold: float = 0.5,
-    kind: Kind = "boxes",
-    mask_threshold: float = 0.5,
-) -> dict[str, Any]:
-    """Everything worth keeping of one set of predictions, ready for JSON.
+def detection_evaluation(comparison: Comparison) -> dict[str, Any]:
+    """Everything worth keeping of one comparison of predictions with the truth, ready for JSON.
 
-    Arguments as of `detection_metrics`. Keys: labels, metrics, per_label, curves (points of
-    recall and precision), errors (counts per label) and errors_by_size (counts per object size).
+    Keys: labels, metrics, per_label, curves (points of recall and precision), errors (counts per
+    label) and errors_by_size (counts per object size).
     """
-    comparison = compare(
-        predictions,
-        truths,
-        labels=labels,
-        metric_type=metric_type,
-        iou_threshold=iou_threshold,
-        kind=kind,
-        mask_threshold=mask_threshold,
-    )
-    matching = comparison.matching
+    matching, labels = comparison.matching, comparison.labels
     return {
         "labels": list(labels),
         "metrics": metrics_of(comparison),

@@ -55,6 +55,14 @@ def assert_same(got, expected, *, pixels, score):
     torch.testing.assert_close(got.scores[nearest], expected.scores, atol=score, rtol=0)
 
 
+def assert_a_batch_gives_what_its_images_give_alone(family, network):
+    images = canvases(3, 64, 96)
+    together = found(family.decode(network(images)), 3)
+    for image, detections in zip(images, together, strict=True):
+        (alone,) = found(family.decode(network(image[None])), 1)
+        assert_same(detections, alone, pixels=1e-3, score=1e-4)
+
+
 def _rows(found):
     return torch.cat([1e4 * found.label_ids[:, None], found.boxes_xyxy], dim=1).double()
 

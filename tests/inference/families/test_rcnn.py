@@ -14,6 +14,7 @@ from inference.types import Task
 from tests.inference.families.detectors import (
     Found,
     as_published,
+    assert_a_batch_gives_what_its_images_give_alone,
     assert_same,
     canvases,
     found,
@@ -93,11 +94,7 @@ def test_masks_are_those_of_torchvision(network):
 
 
 def test_a_batch_gives_what_its_images_give_alone(network):
-    images = canvases(3, 64, 96)
-    together = found(MASK.decode(network(images)), 3)
-    for image, detections in zip(images, together, strict=True):
-        (alone,) = found(MASK.decode(network(image[None])), 1)
-        assert_same(detections, alone, pixels=1e-3, score=1e-4)
+    assert_a_batch_gives_what_its_images_give_alone(MASK, network)
 
 
 def test_outputs_are_named_and_shaped_as_promised(network):

@@ -11,6 +11,7 @@ from inference.types import Task
 from tests.inference.families.detectors import (
     Found,
     as_published,
+    assert_a_batch_gives_what_its_images_give_alone,
     assert_same,
     canvases,
     found,
@@ -63,11 +64,7 @@ def test_detections_are_those_of_torchvision(network, size_hw):
 
 
 def test_a_batch_gives_what_its_images_give_alone(network):
-    images = canvases(3, 64, 96)
-    together = found(FAMILY.decode(network(images)), 3)
-    for image, detections in zip(images, together, strict=True):
-        (alone,) = found(FAMILY.decode(network(image[None])), 1)
-        assert_same(detections, alone, pixels=1e-3, score=1e-4)
+    assert_a_batch_gives_what_its_images_give_alone(FAMILY, network)
 
 
 def test_outputs_are_shaped_as_promised_and_hold_nothing_below_the_floor(network):

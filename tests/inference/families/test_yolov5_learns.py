@@ -9,6 +9,7 @@ from torchvision.ops import batched_nms
 from inference.candidates import BoxTargets
 from inference.canvas import letterbox_canvas
 from inference.families import detector_named
+from tests.inference.geometries import to_canvas
 from training.data.synthetic import LABELS, generate_scene
 
 FAMILY = detector_named("yolov5")
@@ -26,7 +27,7 @@ def scenes(count: int) -> tuple[Tensor, list[BoxTargets]]:
         boxes = np.array([item.box_xyxy for item in scene.objects], np.float32)
         label_ids = torch.tensor([LABELS.index(item.label) for item in scene.objects])
         canvases.append(torch.from_numpy(canvas.pixels).permute(2, 0, 1) / 255)
-        targets.append(BoxTargets(torch.from_numpy(canvas.geometry.to_canvas(boxes)), label_ids))
+        targets.append(BoxTargets(torch.from_numpy(to_canvas(canvas.geometry, boxes)), label_ids))
     return torch.stack(canvases), targets
 
 

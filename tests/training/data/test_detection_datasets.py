@@ -7,6 +7,7 @@ import torch
 
 from inference.canvas import letterbox_canvas, short_side_canvas
 from inference.preprocess import normalize
+from tests.inference.geometries import to_canvas
 from tests.training.data.detection_records import write_records
 from training.data.detection_augmentations import crop_expand, unchanged
 from training.data.detection_datasets import (
@@ -91,7 +92,7 @@ def test_an_image_is_laid_out_as_the_server_does(records):
     canvas = SHORT(DetectionImages(records, LABELS)[1].image_rgb)
     assert np.array_equal(laid.pixels, canvas.pixels)
     truth = truth_of(records[1], LABELS, (60, 80)).boxes_xyxy
-    np.testing.assert_allclose(laid.boxes_xyxy, canvas.geometry.to_canvas(truth), atol=1e-4)
+    np.testing.assert_allclose(laid.boxes_xyxy, to_canvas(canvas.geometry, truth), atol=1e-4)
 
 
 def test_crowds_are_not_learned(records):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from inference.types import Detections
-from training.metrics.detection import ImageTruth, compare, detection_metrics, per_label_metrics
+from training.metrics.detection import ImageTruth, compare, metrics_of, per_label_metrics
 
 LABELS = ("cat", "dog")
 SIZE_HW = (100, 120)
@@ -27,8 +27,8 @@ def found(*predictions):
 
 
 def voc(predictions, truths, **changes):
-    return detection_metrics(
-        predictions, truths, **{"labels": LABELS, "metric_type": "voc"} | changes
+    return metrics_of(
+        compare(predictions, truths, **{"labels": LABELS, "metric_type": "voc"} | changes)
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inference.types import Detections
-from training.metrics.detection import ImageTruth, detection_metrics
+from training.metrics.detection import ImageTruth, compare, metrics_of
 from training.metrics.detection_evaluation import detection_evaluation
 from training.metrics.evaluation import CURVE_POINTS
 
@@ -32,7 +32,9 @@ def evaluated(predictions, objects, *, crowds=()):
         np.array([score for _, _, score in predictions], np.float32),
         np.array([label for _, label, _ in predictions], np.int64),
     )
-    return detection_evaluation([detections], [truth], labels=LABELS, metric_type="coco_voc")
+    return detection_evaluation(
+        compare([detections], [truth], labels=LABELS, metric_type="coco_voc")
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_errors_are_found_in_their_own_image():
     )
     one = Detections(np.array([CAT], np.float32), np.array([0.9], np.float32), np.array([0]))
     results = detection_evaluation(
-        [one, one[:0], one], [nothing, cat, cat], labels=LABELS, metric_type="voc"
+        compare([one, one[:0], one], [nothing, cat, cat], labels=LABELS, metric_type="voc")
     )
     expected = {"true_positives": 1, "background": 1, "missed": 1}
     assert results["errors"]["cat"] == NONE | expected
@@ -107,10 +109,10 @@ def test_the_evaluation_holds_the_metrics_and_is_ready_for_json():
     truth = ImageTruth(
         np.array([CAT, DOG], np.float32), np.array([0, 1]), np.zeros(2, np.bool_), (300, 300)
     )
-    data = {"labels": LABELS, "metric_type": "coco_voc"}
-    results = detection_evaluation([detections], [truth], **data)
+    comparison = compare([detections], [truth], labels=LABELS, metric_type="coco_voc")
+    results = detection_evaluation(comparison)
     assert json.loads(json.dumps(results)) == results
-    assert results["metrics"] == detection_metrics([detections], [truth], **data)
+    assert results["metrics"] == metrics_of(comparison)
     assert results["labels"] == ["cat", "dog"]
     assert results["per_label"]["cat"]["precision"] == 1 / 2
     assert results["curves"]["cat"]["precision_recall"] == [[1.0, 1.0], [1.0, 0.5]]
@@ -123,11 +125,13 @@ def test_curves_stay_small_and_keep_their_ends():
     scores = np.linspace(1, 0, count, dtype=np.float32)
     zeros = np.zeros(count, np.int64)
     results = detection_evaluation(
-        [Detections(boxes, scores, zeros)],
-        [ImageTruth(boxes, zeros, np.zeros(count, np.bool_), (2000, 2000))],
-        labels=LABELS,
-        metric_type="voc",
-        iou_threshold=1.0,
+        compare(
+            [Detections(boxes, scores, zeros)],
+            [ImageTruth(boxes, zeros, np.zeros(count, np.bool_), (2000, 2000))],
+            labels=LABELS,
+            metric_type="voc",
+            iou_threshold=1.0,
+        )
     )
     curve = results["curves"]["cat"]["precision_recall"]
     assert len(curve) == CURVE_POINTS

@@ -12,20 +12,22 @@ from pycocotools.cocoeval import COCOeval
 
 from inference.polygons import fill_polygons, mask_window
 from inference.types import Detections
-from training.metrics.detection import ImageTruth, detection_metrics
+from training.metrics.detection import ImageTruth, compare, metrics_of
 
 LABELS = ("cat", "dog")
 SIZE_HW = (100, 120)
 
 
 def metrics(predictions, truths, *, metric_type="voc", kind="boxes", iou_threshold=0.5):
-    return detection_metrics(
-        predictions,
-        truths,
-        labels=LABELS,
-        metric_type=metric_type,
-        kind=kind,
-        iou_threshold=iou_threshold,
+    return metrics_of(
+        compare(
+            predictions,
+            truths,
+            labels=LABELS,
+            metric_type=metric_type,
+            kind=kind,
+            iou_threshold=iou_threshold,
+        )
     )
 
 
