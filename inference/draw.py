@@ -64,10 +64,14 @@ def draw_detections(
 def write_picture(
     folder: Path, name: str, image: bytes, found: Result, *, mask_threshold: float
 ) -> None:
-    """Write the picture of what was found in an image file as `folder`/`name`, a JPEG."""
+    """Write the picture of what was found in an image file as `folder`/`name`, a JPEG.
+
+    A name with another suffix gets a second one: a.png becomes a.png.jpg, beside a.jpg.
+    """
     if not isinstance(found, ObjectsFound):
         raise TypeError(f"only detections can be drawn, got {type(found)}")
-    path = (folder / name).with_suffix(".jpg")
+    is_jpeg = name.lower().endswith((".jpg", ".jpeg"))
+    path = folder / (name if is_jpeg else f"{name}.jpg")
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = draw_detections(
         decode_image(image), found.detections, found.labels, mask_threshold=mask_threshold

@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    for seed, name in enumerate(("a.jpg", "b/c.png")):
+    for seed, name in enumerate(("a.jpg", "a.png", "b/c.png")):
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(seed, size_wh=(90, 60)))
@@ -42,13 +42,13 @@ def test_boxes_are_written_and_drawn_and_not_written_again(
     command += ["--draw", str(drawn), "--set", "box_detections_per_img=2"]
     assert CliRunner().invoke(app, command).exit_code == 0
     lines = [json.loads(line) for line in output.read_text().splitlines()]
-    assert [line["filename"] for line in lines] == ["a.jpg", "b/c.png"]
-    assert [len(line["boxes"]) for line in lines] == [2, 2]
-    for name in ("a.jpg", "b/c.jpg"):
+    assert [line["filename"] for line in lines] == ["a.jpg", "a.png", "b/c.png"]
+    assert [len(line["boxes"]) for line in lines] == [2, 2, 2]
+    for name in ("a.jpg", "a.png.jpg", "b/c.png.jpg"):
         with Image.open(drawn / name) as picture:
             assert picture.size == (90, 60)
     again = plan(photos, output, labels=model.facts.labels)
-    assert (again.names, again.done_before) == ((), 2)
+    assert (again.names, again.done_before) == ((), 3)
 
 
 def test_boxes_of_another_models_labels_are_not_taken_for_done(

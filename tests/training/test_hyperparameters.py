@@ -111,6 +111,7 @@ def test_what_was_resolved_resolves_to_itself():
             {},
             {
                 "model_name": "yolov5",
+                "model_size": "medium",
                 "training_batch_size": 16,
                 "learning_rate": 0.01,
                 "number_of_epochs": 30,

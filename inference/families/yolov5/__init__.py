@@ -72,6 +72,7 @@ register(
         averaged=True,
         clip_norm=10.0,
         defaults={
+            "model_size": "medium",
             "number_of_epochs": 30,
             "training_batch_size": 16,
             "validation_batch_size": 16,
