@@ -66,7 +66,7 @@ def main() -> int:
     _copy_some(scenes.validation)
     _command(
         f"-m inference demo/look --model {detector.path / 'best' / 'model'} "
-        "--output demo/found.jsonl --draw demo/drawn"
+        "--output demo/found.jsonl --draw demo/drawn --set box_score_thresh=0.35"
     )
     CONSOLE.print("what it found: demo/found.jsonl, and drawn: demo/drawn/")
     _say_what_next(run.name)

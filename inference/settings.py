@@ -23,7 +23,8 @@ from inference.types import CLASSIFICATION_TASKS, Task
 from inference.validation import describe
 
 CanvasKind = Literal["short_side", "letterbox"]
-TileGrid = Annotated[str, AfterValidator(readable_grid)]
+_AsText = BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)
+TileGrid = Annotated[str, _AsText, AfterValidator(readable_grid)]  # YAML reads 0x0 as a number
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Upper = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 

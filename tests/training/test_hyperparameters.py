@@ -168,6 +168,7 @@ def test_detectors_have_azures_defaults(task, given, expected):
         ({"model_name": "retinanet_resnet50_fpn", "rois_per_image": 64}, "not a .* of retinanet"),
         ({"training_crop_size": 64}, "training_crop_size is a hyperparameter of image_class"),
         ({"tile_grid_size": "0x0"}, "tile_grid_size: .*got '0x0'"),
+        ({"tile_grid_size": 0}, 'tile_grid_size: must be "none".*"3x2".*got 0'),
         ({"tile_overlap_ratio": 1}, "tile_overlap_ratio: .*less than 1"),
         ({"box_score_thresh": 1.5}, "box_score_threshold: .*got 1.5"),
         ({"model_size": "tiny"}, "model_size: .*'nano'"),
