@@ -49,6 +49,7 @@ def eager_probs(path, photo):
     return probabilities(logits.numpy(), folder.facts.task)[0]
 
 
+@pytest.mark.slow  # two servers; tests/service and test_engines.py have its parts
 def test_eager_onnx_and_server_agree_and_a_changed_resize_size_changes_all(runs, data, tmp_path):
     mine = tmp_path / "model"
     shutil.copytree(runs / "small/whole/best/model", mine)

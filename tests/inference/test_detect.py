@@ -31,7 +31,14 @@ IMAGES = [encoded(seed, size_wh=size_wh) for seed, size_wh in enumerate(SIZES_WH
 WAIT_S = 60
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+# A thousand proposals for each image cost seconds.
+PARAMS = [
+    "yolov5",
+    pytest.param("maskrcnn_resnet18_fpn", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     options = {"model_size": "nano"} if request.param == "yolov5" else {}
     return write_detector_folder(

@@ -50,6 +50,7 @@ def test_an_explainer_that_dies_is_replaced_and_the_request_is_answered(
 def test_a_stopping_server_answers_what_it_has_accepted(
     server: Server, client: httpx.Client
 ) -> None:
+    assert "visualizations" in client.post("/score", json=SLOW).json()[0]  # it has started
     explainer = explainer_of(server)
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(client.post, "/score", json=SLOW)

@@ -35,7 +35,7 @@ def expected(folder: ModelFolder) -> list[list[np.ndarray]]:
     "family",
     [
         pytest.param("fasterrcnn_resnet18_fpn", marks=pytest.mark.slow),
-        "maskrcnn_resnet18_fpn",
+        pytest.param("maskrcnn_resnet18_fpn", marks=pytest.mark.slow),
     ],
 )
 def test_the_graph_holds_thresholds_and_nms_of_the_settings(tmp_path: Path, family: str) -> None:
