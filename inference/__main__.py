@@ -12,19 +12,21 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from inference.engine import DEVICES, ENGINES, resolve_device
+from inference.engine import AUTO, DEVICES, ENGINES, resolve_device
 from inference.errors import SightlineError, UsageError
 from inference.folder import ERRORS_FILE, Draw, Explain, Tally, Todo, plan, score_folder
 from inference.image import decode_image
 from inference.model_folder import FACTS_FILE, ModelFolder, open_model_folder
 from inference.names import unknown_name
 from inference.predictor import Predictor
-from inference.schema import Algorithm, XaiParameters
+from inference.schema import Algorithm, DetectorAlgorithm, OfflineAlgorithm, XaiParameters
 from inference.settings import DetectionSettings, SegmentationSettings, Settings
+from inference.types import CLASSIFICATION_TASKS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _CONSOLE = Console(stderr=True)
 _ALGORITHMS = get_args(Algorithm)
+_OF_DETECTORS = (*get_args(DetectorAlgorithm), *get_args(OfflineAlgorithm))
 
 
 @app.command()
@@ -39,9 +41,14 @@ def score(
     draw: Annotated[
         Path | None, typer.Option(help="Detectors: folder for pictures of what was found.")
     ] = None,
-    explain: Annotated[str | None, typer.Option(help=" | ".join(_ALGORITHMS))] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Classifiers: {' | '.join(_ALGORITHMS)}; detectors: {' | '.join(_OF_DETECTORS)}"
+        ),
+    ] = None,
     attributions: Annotated[bool, typer.Option(help="With --explain: the numbers too.")] = False,
-    engine: Annotated[str, typer.Option(help=" | ".join(ENGINES))] = "torch",
+    engine: Annotated[str, typer.Option(help=" | ".join((AUTO, *ENGINES)))] = AUTO,
     device: Annotated[str, typer.Option(help=" | ".join(DEVICES))] = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per batch.")] = None,
 ) -> None:
@@ -55,7 +62,9 @@ def score(
         opened = _open_model(model)
         settings = opened.settings.overridden(_values(overrides or []))
         todo = plan(folder, output, labels=opened.facts.labels)
-        explainer = _explainer(opened, explain, attributions=attributions, device=device)
+        explainer = _explainer(
+            opened, explain, settings=settings, attributions=attributions, device=device
+        )
         drawer = _drawer(opened, settings, draw)
         with Predictor(
             opened,
@@ -152,21 +161,28 @@ def _stored(tag: str) -> Path:
 
 
 def _explainer(
-    folder: ModelFolder, algorithm: str | None, *, attributions: bool, device: str
+    folder: ModelFolder,
+    algorithm: str | None,
+    *,
+    settings: Settings,
+    attributions: bool,
+    device: str,
 ) -> Explain | None:
     if algorithm is None:
         return None
-    if algorithm not in _ALGORITHMS:
-        raise UsageError(unknown_name("algorithm", algorithm, _ALGORITHMS))
-    from xai.explainer import Explainer, explanation_body
+    is_classifier = folder.facts.task in CLASSIFICATION_TASKS
+    algorithms = _ALGORITHMS if is_classifier else _OF_DETECTORS
+    if algorithm not in algorithms:
+        raise UsageError(unknown_name("algorithm", algorithm, algorithms))
+    from xai.explainer import explanation_body, load_explainer
 
     parameters = XaiParameters.model_validate(
         {"xai_algorithm": algorithm, "attributions": attributions}
     )
-    explainer = Explainer(folder, device=resolve_device(device))
+    explainer = load_explainer(folder, device=resolve_device(device), offline=True)
 
     def explain(data: bytes) -> dict[str, Any]:
-        explanation = explainer.explain(decode_image(data), parameters)
+        explanation = explainer.explain(decode_image(data), parameters, settings=settings)
         return explanation_body(explanation, parameters, folder.facts.task)
 
     return explain

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -18,6 +19,11 @@ class Candidates:
     boxes_xyxy: Tensor
     scores: Tensor
     features: tuple[Tensor, ...] = ()
+
+    def boxes_of(self, rows: Tensor, label_ids: Tensor) -> Tensor:
+        """Boxes (n, 4) of the candidates `rows` (n,) as objects of the classes `label_ids` (n,)."""
+        shared = self.boxes_xyxy.shape[1] == 1
+        return self.boxes_xyxy[rows, torch.zeros_like(label_ids) if shared else label_ids]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

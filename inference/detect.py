@@ -1,7 +1,7 @@
 """Detection and instance segmentation: views of an image in, boxes and outlines out."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -88,19 +88,7 @@ class DetectionPipeline:
 
     def finish(self, items: Sequence[View], parts: Sequence[Detections]) -> ObjectsFound:
         """Back to the image's pixels; what several views see is one object."""
-        settings, size_hw = items[0].settings, items[0].size_hw
-        placed = [_on_image(view, part) for view, part in zip(items, parts, strict=True)]
-        found = placed[0]
-        if len(placed) > 1:
-            found = merge_tiles(
-                placed,
-                iou_threshold=settings.tile_predictions_nms_thresh,
-                max_detections=settings.box_detections_per_img,
-            )
-        outlines = None
-        if isinstance(settings, SegmentationSettings):
-            outlines = tuple(_outline(found, i, size_hw, settings) for i in range(len(found)))
-        return ObjectsFound(found, self._labels, size_hw, outlines)
+        return objects_found(items, parts, labels=self._labels)
 
     def _masks(self, candidates: Candidates, chosen: Sequence["Chosen"]) -> Sequence[Tensor]:
         """Mask probabilities of what was chosen in the whole batch, one call for all."""
@@ -128,22 +116,49 @@ def views_of(
     return [View(lay_out(image_rgb, region), size_hw, settings) for region in regions]
 
 
+def objects_found(
+    views: Sequence[View], parts: Sequence[Detections], *, labels: tuple[str, ...]
+) -> ObjectsFound:
+    """Join what was found in each view of one image, in pixels of its canvas."""
+    settings, size_hw = views[0].settings, views[0].size_hw
+    placed = [_on_image(view, part) for view, part in zip(views, parts, strict=True)]
+    found = placed[0]
+    if len(placed) > 1:
+        found = merge_tiles(
+            placed,
+            iou_threshold=settings.tile_predictions_nms_thresh,
+            max_detections=settings.box_detections_per_img,
+        )
+    outlines = None
+    if isinstance(settings, SegmentationSettings):
+        outlines = tuple(_outline(found, i, size_hw, settings) for i in range(len(found)))
+    return ObjectsFound(found, labels, size_hw, outlines)
+
+
 Chosen = tuple[Tensor, Tensor, Tensor]  # boxes (n, 4) on the canvas, scores (n,), label_ids (n,)
 
 
 def choose(candidates: Candidates, image_id: int, settings: DetectionSettings) -> Chosen:
     """What one image's thresholds leave of a batch's candidates, highest score first."""
-    mine = candidates.image_ids == image_id
-    scores, boxes = candidates.scores[mine], candidates.boxes_xyxy[mine]
-    rows, label_ids = (scores > settings.box_score_thresh).nonzero(as_tuple=True)
-    values, order = scores[rows, label_ids].sort(descending=True, stable=True)
+    rows, label_ids = choose_rows(candidates, image_id, settings)
+    boxes = candidates.boxes_of(rows, label_ids)
+    return boxes, candidates.scores[rows, label_ids], label_ids
+
+
+def choose_rows(
+    candidates: Candidates, image_id: int, settings: DetectionSettings
+) -> tuple[Tensor, Tensor]:
+    """Which candidates, and for which classes, `choose` takes: rows (n,) and label_ids (n,)."""
+    (mine,) = torch.where(candidates.image_ids == image_id)
+    scores = candidates.scores[mine]
+    places, label_ids = (scores > settings.box_score_thresh).nonzero(as_tuple=True)
+    values, order = scores[places, label_ids].sort(descending=True, stable=True)
     values, order = values[:_MAX_COMPARED], order[:_MAX_COMPARED]
-    rows, label_ids = rows[order], label_ids[order]
-    places = label_ids if boxes.shape[1] > 1 else torch.zeros_like(label_ids)
-    found = boxes[rows, places]
-    kept = suppress(found, values, label_ids, iou_threshold=settings.nms_iou_thresh)
+    rows, label_ids = mine[places[order]], label_ids[order]
+    boxes = candidates.boxes_of(rows, label_ids)
+    kept = suppress(boxes, values, label_ids, iou_threshold=settings.nms_iou_thresh)
     kept = kept[: settings.box_detections_per_img]
-    return found[kept], values[kept], label_ids[kept]
+    return rows[kept], label_ids[kept]
 
 
 def layout(settings: DetectionSettings) -> Layout:
@@ -214,7 +229,7 @@ def _detections(
 def _on_image(view: View, part: Detections) -> Detections:
     """From the canvas to the image; what lies beside the picture has no size there and goes."""
     boxes = view.canvas.geometry.to_image(part.boxes_xyxy)
-    placed = Detections(boxes, part.scores, part.label_ids, part.masks)
+    placed = replace(part, boxes_xyxy=boxes)
     return placed[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
 
 

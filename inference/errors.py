@@ -7,6 +7,8 @@ SightlineError                  something a person can act on; its text is shown
 │   ├── UnsupportedImage  415   an image format that is not served
 │   └── TooLarge          413   body, pixels or number of images over the limit
 ├── Overloaded            429   the queue is full; carries `retry_after_s`
+├── DeadlineExceeded      504   the request's deadline passed before the model had run
+├── DeviceLost            503   the device is dead, the process must be replaced
 ├── ExplanationFailed     503   the explanation was refused, late or failed; the score is not lost
 ├── ModelFolderError      500   a model folder that is missing, damaged or from the future
 └── UsageError            500   a command, a job file or a data set that cannot be used
@@ -72,6 +74,20 @@ class Overloaded(SightlineError):
 
 def _rebuild_overloaded(message: str, retry_after_s: float) -> Overloaded:
     return Overloaded(message, retry_after_s=retry_after_s)
+
+
+class DeadlineExceeded(SightlineError):
+    """The request's deadline passed before the model had run; nothing was computed for it."""
+
+    code = "deadline_exceeded"
+    http_status = 504
+
+
+class DeviceLost(SightlineError):
+    """The device is dead, and with it all that this process keeps there: it must be replaced."""
+
+    code = "device_lost"
+    http_status = 503
 
 
 class ExplanationFailed(SightlineError):

@@ -26,8 +26,15 @@ _TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 }
 
 
-def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode_image(
+    data: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    reserve: Callable[[int], object] = lambda count: None,
+) -> NDArray[np.uint8]:
     """Decode one image file into (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    `reserve` is called before that with the bytes that the pixels will take, and may wait.
 
     Raises UnsupportedImage for other formats, TooLarge for more than `max_pixels` (read from the
     header, before anything is decoded) and BadImage for empty, truncated or damaged files.
@@ -37,6 +44,7 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, max_pixels)
+            reserve(3 * image.width * image.height)
             if image.format in _JPEG_FORMATS and image.mode in ("RGB", "L"):
                 pixels = _jpeg_to_rgb(data, image)
             else:

@@ -33,11 +33,13 @@ def merge_tiles(
 
 def _concatenated(parts: Sequence[Detections]) -> Detections:
     masks = [part.masks for part in parts if part.masks is not None]
+    ids = [part.ids for part in parts if part.ids is not None]
     return Detections(
         np.concatenate([part.boxes_xyxy for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.label_ids for part in parts]),
         np.concatenate(masks) if masks else None,
+        np.concatenate(ids) if ids else None,
     )
 
 

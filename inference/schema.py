@@ -7,21 +7,35 @@ from pydantic import BaseModel, ConfigDict, Field
 _SETTINGS = "replaces settings of the model for this request; GET /info shows their names"
 MAX_STEPS = 500  # a request must not buy hours
 
+MAX_MASKS = 10_000
+
 Algorithm = Literal["xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"]
+DetectorAlgorithm = Literal["odam", "xrai"]
+# Thousands of forward passes: for detectors, and only where nobody waits for an answer.
+OfflineAlgorithm = Literal["drise"]
 
 
 class XaiParameters(BaseModel):
-    """`xai_parameters` of a request, with Azure's names, meaning and defaults."""
+    """`xai_parameters` of a request, with Azure's names, meaning and defaults.
+
+    Azure's servers explain classifiers alone; what concerns detectors is ours.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    xai_algorithm: Algorithm = "xrai"
+    xai_algorithm: Literal[Algorithm, DetectorAlgorithm, OfflineAlgorithm] | None = Field(
+        None, description="null means xrai, for a detector odam"
+    )
     n_steps: int = Field(default=50, ge=2, le=MAX_STEPS)
     xrai_fast: bool = True
     approximation_method: Literal["riemann_middle", "gausslegendre"] = "riemann_middle"
     visualizations: bool = True
     attributions: bool = False
     confidence_score_threshold_multilabel: float = Field(default=0.5, ge=0, le=1)
+    boxes: list[int] | None = Field(
+        None, description="detectors: places in the answer's boxes; null means the best 20"
+    )
+    n_masks: int = Field(default=1000, ge=1, le=MAX_MASKS, description="detectors: of drise")
 
 
 class SingleImage(BaseModel):

@@ -41,13 +41,15 @@ class Detections:
 
     boxes_xyxy (N, 4) float32 in absolute pixels; scores (N,) float32 in [0, 1]; label_ids (N,)
     int64, indices of the model's labels; masks (N, M, M) float32 in [0, 1], the probability of the
-    object in each cell of a grid that spans its box, or None for a detector without masks.
+    object in each cell of a grid that spans its box, or None for a detector without masks; ids (N,)
+    int64, numbers by which a caller knows them again after they were chosen and merged, or None.
     """
 
     boxes_xyxy: NDArray[np.float32]
     scores: NDArray[np.float32]
     label_ids: NDArray[np.int64]
     masks: NDArray[np.float32] | None = None
+    ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -59,6 +61,8 @@ class Detections:
         if self.masks is not None:
             side = self.masks.shape[-1]
             shapes["masks"] = (self.masks.shape, (count, side, side))
+        if self.ids is not None:
+            shapes["ids"] = (self.ids.shape, (count,))
         for name, (got, expected) in shapes.items():
             if got != expected:
                 raise ValueError(f"{name} must have shape {expected}, got {got}")
@@ -69,7 +73,10 @@ class Detections:
     def __getitem__(self, index: Any) -> "Detections":
         """Choose by a slice, a boolean mask (N,) or indices."""
         masks = None if self.masks is None else self.masks[index]
-        return Detections(self.boxes_xyxy[index], self.scores[index], self.label_ids[index], masks)
+        ids = None if self.ids is None else self.ids[index]
+        return Detections(
+            self.boxes_xyxy[index], self.scores[index], self.label_ids[index], masks, ids
+        )
 
 
 Rings = list[list[float]]  # x1, y1, x2, y2, … in pixels

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from inference.engine.base import Outputs
-from inference.errors import ModelFolderError, UsageError
+from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
 from inference.types import Task
@@ -60,6 +60,8 @@ def _run(session: ort.InferenceSession, inputs: dict[str, NDArray[Any]]) -> Outp
     except Exception as error:  # onnxruntime's classes do not tell what went wrong
         if "Failed to allocate memory" in str(error):
             raise MemoryError(str(error)) from None
+        if "CUDA failure" in str(error):  # every later call would fail as well
+            raise DeviceLost(f"onnxruntime: {error}") from error
         raise
 
 
@@ -102,5 +104,7 @@ def _session_options(threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Idle threads must not spin on the cores that decode the next images.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; warnings are about this machine, not the model
     return options

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from inference.candidates import BoxTargets, Candidates
 from inference.errors import UsageError
+from inference.evidence import Evidence
 from inference.names import unknown_name
 from inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from inference.types import CLASSIFICATION_TASKS, Task
@@ -77,6 +78,7 @@ class BuildDetector(Protocol):
 
 Losses = Callable[[nn.Module, Tensor, Sequence[BoxTargets]], dict[str, Tensor]]
 MaskHead = Callable[[nn.Module, Sequence[Tensor], Tensor, Tensor], Tensor]
+ReadEvidence = Callable[[nn.Module, Tensor], Evidence]
 
 
 def _no_options(_: nn.Module) -> dict[str, Any]:
@@ -91,7 +93,8 @@ class DetectorFamily:
     an ONNX graph with any N. `decode` turns them into candidates. `losses` gives named scalars, to
     be summed, for canvases and one BoxTargets each; the network is in training mode. `mask_head`
     maps (network, features, rois (R, 5) of image id and canvas box, label_ids (R,)) to
-    probabilities (R, M, M) on a grid over each box.
+    probabilities (R, M, M) on a grid over each box. `read_evidence` is the same network for one
+    canvas (1, 3, H, W), for explanations: the backbone builds no graph, the heads build theirs.
 
     heads: prefixes of the parameters that depend on the number of classes.
     canvas: how an image is laid out: "short_side" by min_size and max_size, or "letterbox" by
@@ -108,6 +111,7 @@ class DetectorFamily:
     outputs: tuple[str, ...]
     decode: Callable[[Sequence[Tensor]], Candidates]
     losses: Losses
+    read_evidence: ReadEvidence
     heads: tuple[str, ...]
     freeze_groups: tuple[tuple[str, ...], ...]
     canvas: Literal["short_side", "letterbox"]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, MaskRCNN
 
@@ -21,8 +22,9 @@ from inference.detection.backbones import (
     resnet_fpn,
 )
 from inference.detection.conversions import OUTPUTS, to_candidates, to_images, to_truth
-from inference.detection.pooling import POOLED_LEVELS, pool_rois
+from inference.detection.pooling import POOLED_LEVELS, patches_of_rois, pool_patch, pool_rois
 from inference.detection.proposals import propose
+from inference.evidence import Evidence, Traced
 from inference.families.base import DetectorFamily, register
 from inference.types import Task
 
@@ -44,9 +46,17 @@ class Rcnn(nn.Module):
 
     def forward(self, canvases: Tensor) -> tuple[Tensor, ...]:
         """Boxes (M, C, 4), scores (M, C), image ids (M,); then the maps that a mask head needs."""
+        return self.outputs(canvases, *self.propose(canvases))
+
+    def propose(self, canvases: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the maps that boxes are pooled from, and where to look on them: rois (M, 5)."""
         features = list(self.backbone(canvases).values())
-        rois = propose(self.rpn, canvases, features)
-        pooled = features[:POOLED_LEVELS]
+        return features[:POOLED_LEVELS], propose(self.rpn, canvases, features)
+
+    def outputs(
+        self, canvases: Tensor, pooled: Sequence[Tensor], rois: Tensor
+    ) -> tuple[Tensor, ...]:
+        """What `forward` returns, from what `propose` does."""
         boxes, scores = self._classify(pooled, rois, canvases.shape[-2:])
         maps = pooled if self.roi_heads.has_mask() else []
         return boxes, scores, rois[:, 0].long(), *maps
@@ -72,6 +82,29 @@ def _mask_head(
     logits = heads.mask_predictor(heads.mask_head(pool_rois(features, rois, size=_MASK_GRID)))
     own_class = (label_ids + 1)[:, None, None, None].expand(-1, 1, *logits.shape[-2:])
     return logits.gather(1, own_class)[:, 0].sigmoid()
+
+
+@torch.no_grad()
+def _read_evidence(network: Any, canvases: Tensor) -> Evidence:
+    """Read what a proposal is pooled from: proposals do not see one another."""
+    pooled, rois = network.propose(canvases)
+
+    @torch.enable_grad()
+    def trace(rows: Tensor, label_ids: Tensor) -> Traced:
+        chosen = rois[rows]
+        patches = patches_of_rois(pooled, chosen)
+        grids = [pool_patch(*pair, size=_BOX_GRID) for pair in zip(patches, chosen, strict=True)]
+        logits, _ = network.roi_heads.box_predictor(network.roi_heads.box_head(torch.cat(grids)))
+        return Traced(_log_odds(logits, label_ids + 1), [[patch] for patch in patches], True)
+
+    return Evidence(to_candidates(network.outputs(canvases, pooled, rois)), trace)
+
+
+def _log_odds(logits: Tensor, columns: Tensor) -> Tensor:
+    """Of each row's softmax at its own column: the logit against all others together."""
+    own = columns[:, None]
+    others = logits.scatter(1, own, -torch.inf).logsumexp(dim=1)
+    return logits.gather(1, own)[:, 0] - others
 
 
 def _losses(
@@ -135,6 +168,7 @@ def _family(name: str, depth: int, *, masks: bool) -> DetectorFamily:
         outputs=OUTPUTS + maps if masks else OUTPUTS,
         decode=to_candidates,
         losses=_losses,
+        read_evidence=_read_evidence,
         heads=heads,
         freeze_groups=FREEZE_GROUPS,
         canvas="short_side",

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from inference.engine import ENGINES, Engine, load_engine, resolve_device
+from inference.engine import EXACT_ENGINES, Engine, load_engine, resolve_device
 from inference.engine.base import as_numpy
 from inference.engine.torch_engine import TorchEngine
-from inference.errors import ModelFolderError, UsageError
+from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import (
     ONNX_FILE,
     SETTINGS_FILE,
@@ -42,7 +42,7 @@ def logits_of(engine: Engine, batch: np.ndarray) -> np.ndarray:
     return as_numpy(logits)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EXACT_ENGINES)
 def test_a_batch_of_n_equals_n_singles(folder: ModelFolder, name: str) -> None:
     engine = load_engine(folder, name=name, device="cpu")
     batch = crops(5)
@@ -52,20 +52,20 @@ def test_a_batch_of_n_equals_n_singles(folder: ModelFolder, name: str) -> None:
 
 
 def test_engines_agree(folder: ModelFolder) -> None:
-    engines = [load_engine(folder, name=name, device="cpu") for name in ENGINES]
+    engines = [load_engine(folder, name=name, device="cpu") for name in EXACT_ENGINES]
     logits = [logits_of(engine, crops(3)) for engine in engines]
     for other in logits[1:]:
         np.testing.assert_allclose(other, logits[0], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EXACT_ENGINES)
 def test_engines_say_what_they_are(folder: ModelFolder, name: str) -> None:
     engine = load_engine(folder, name=name, device="cpu")
     assert (engine.name, engine.device) == (name, "cpu")
     assert logits_of(engine, crops(1)).dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EXACT_ENGINES)
 def test_another_crop_size_works_or_is_refused(
     folder: ModelFolder, name: str, tmp_path: Path
 ) -> None:
@@ -101,7 +101,7 @@ def test_an_unknown_device_is_named_with_the_nearest() -> None:
         resolve_device("cuda0")
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EXACT_ENGINES)
 def test_a_gpu_that_is_not_there_is_an_error(
     folder: ModelFolder, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,3 +143,21 @@ def test_onnxruntime_on_a_cpu_neither_imports_torch_nor_warns(folder: ModelFolde
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("False\n", "")
+
+
+def test_sixteen_bits_say_nearly_the_same_in_float32(folder: ModelFolder) -> None:
+    exact, fast = (load_engine(folder, name=name, device="cpu") for name in ("torch", "torch_bf16"))
+    logits = logits_of(fast, crops(3))
+    assert logits.dtype == np.float32
+    assert 0 < np.abs(logits - logits_of(exact, crops(3))).max() < 0.05
+
+
+class Dead(torch.nn.Module):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+
+def test_a_dead_device_is_told_from_other_failures() -> None:
+    engine = TorchEngine(Dead(), device="cpu", preprocessing=IMAGENET)
+    with pytest.raises(DeviceLost, match=r"cpu failed: CUDA error"):
+        engine(crops(1))

@@ -1,5 +1,8 @@
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +11,10 @@ import pytest
 
 from inference.engine import load_engine
 from inference.engine.base import as_numpy
-from inference.errors import BadImage, Overloaded, UsageError
+from inference.errors import BadImage, DeadlineExceeded, DeviceLost, Overloaded, UsageError
 from inference.image import decode_image
 from inference.model_folder import ModelFolder
-from inference.predictor import Predictor
+from inference.predictor import Load, Prediction, Predictor
 from inference.preprocess import resize_and_crop
 from inference.settings import ClassificationSettings
 from inference.types import Task, probabilities
@@ -80,22 +83,88 @@ def test_files_are_read_and_missing_ones_fail_alone(predictor: Predictor, tmp_pa
         missing.result(WAIT_S)
 
 
-def test_requests_of_one_event_loop_share_batches(predictor: Predictor) -> None:
-    async def all_at_once() -> list[int]:
-        done = await asyncio.gather(*(predictor.score(image) for image in IMAGES))
-        return [one.batch_size for one in done]
+def test_requests_of_one_event_loop_are_scored_side_by_side(predictor: Predictor) -> None:
+    async def all_at_once() -> list[Prediction]:
+        return await asyncio.gather(*(predictor.score(image) for image in IMAGES))
 
-    sizes = asyncio.run(all_at_once())
-    assert max(sizes) > 1
-    assert max(sizes) <= 4
+    done = asyncio.run(all_at_once())
+    for one, other in zip(done, predictor.score_all(IMAGES), strict=True):
+        np.testing.assert_allclose(one.value.probs, other.probs, rtol=0, atol=1e-5)
+        assert 1 <= one.batch_size <= 4
 
 
-def test_stage_times_are_there(predictor: Predictor) -> None:
+def test_the_stage_times_add_up_to_the_time_from_admission_to_result(predictor: Predictor) -> None:
+    begin = time.perf_counter()
     (future,) = predictor.submit(IMAGES[:1])
     done = future.result(WAIT_S)
-    assert done.prepare_s > 0
-    assert done.run_s > 0
-    assert done.queue_s >= 0
+    total_s = time.perf_counter() - begin
+    assert list(done.stages_s) == ["decode", "preprocess", "queue", "forward", "postprocess"]
+    assert min(done.stages_s.values()) >= 0
+    assert done.stages_s["decode"] > 0
+    assert done.stages_s["forward"] > 0
+    assert 0.5 * total_s - 0.01 < sum(done.stages_s.values()) <= total_s
+
+
+def test_load_is_zero_when_all_is_done(predictor: Predictor) -> None:
+    futures = predictor.submit(IMAGES)
+    assert 0 <= predictor.load().queued <= len(IMAGES)
+    wait(futures)
+    assert predictor.load() == Load(0, 0.0)
+
+
+def test_an_image_that_is_late_is_dropped(predictor: Predictor) -> None:
+    late, in_time = predictor.submit(IMAGES[:1], deadline_s=0.0) + predictor.submit(IMAGES[1:2])
+    with pytest.raises(DeadlineExceeded):
+        late.result(WAIT_S)
+    assert in_time.result(WAIT_S).value.probs.shape == (3,)
+
+
+def test_cancelled_images_free_their_places(predictor: Predictor) -> None:
+    for _ in range(5):
+        for future in predictor.submit(IMAGES):
+            future.cancel()
+    wait(predictor.submit(IMAGES))
+    assert predictor.load() == Load(0, 0.0)
+
+
+def test_no_pixels_are_in_use_when_all_is_done(predictor: Predictor) -> None:
+    futures = predictor.submit([*IMAGES, b"no image"])
+    futures[3].cancel()
+    wait(futures)
+    predictor.score_all(IMAGES[:1])
+    assert predictor._pixel_bytes.used == 0
+
+
+def test_a_stream_waits_for_room_where_a_request_is_refused(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.predictor._ENCODED_BYTES", len(IMAGES[0]) + 1)
+    monkeypatch.setattr("inference.predictor._PIXEL_BYTES", 1)
+    with Predictor(folder, device="cpu", max_batch=2, decode_threads=1) as small:
+        assert len(small.score_all(IMAGES)) == len(IMAGES)
+
+
+def test_a_lost_device_is_said_once_and_to_everyone(folder: ModelFolder) -> None:
+    calls: list[str] = []
+    told = threading.Event()
+
+    def on_device_lost() -> None:
+        calls.append("lost")
+        told.set()
+
+    def broken(images_nhwc: np.ndarray) -> None:
+        raise DeviceLost("CUDA error: an illegal memory access was encountered")
+
+    with Predictor(folder, device="cpu", on_device_lost=on_device_lost) as predictor:
+        predictor._pipeline.engine = broken
+        for future in predictor.submit(IMAGES):
+            with pytest.raises(DeviceLost, match="illegal memory access"):
+                future.result(WAIT_S)
+        assert told.wait(WAIT_S)
+        with pytest.raises(DeviceLost, match="illegal memory access"):
+            predictor.submit(IMAGES)
+        assert predictor.load() == Load(0, 0.0)
+    assert calls == ["lost"]
 
 
 def test_more_than_the_queue_holds_is_refused_whole(predictor: Predictor) -> None:

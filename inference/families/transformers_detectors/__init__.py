@@ -7,7 +7,7 @@ from functools import partial
 
 from inference.families.base import DetectorFamily, register
 from inference.families.transformers_detectors.building import CHECKPOINTS, build, describe
-from inference.families.transformers_detectors.network import OUTPUTS, decode, losses
+from inference.families.transformers_detectors.network import OUTPUTS, decode, losses, read_evidence
 
 _BACKBONE = "detector.model.backbone.model"
 
@@ -19,6 +19,7 @@ for _name in CHECKPOINTS:
             outputs=OUTPUTS,
             decode=decode,
             losses=losses,
+            read_evidence=read_evidence,
             heads=(
                 "detector.model.decoder.class_embed",
                 "detector.model.enc_score_head",

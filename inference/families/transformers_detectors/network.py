@@ -10,6 +10,7 @@ from torchvision.ops import box_convert
 
 from inference.candidates import BoxTargets, Candidates
 from inference.errors import UsageError
+from inference.evidence import Evidence, Traced, whole_map
 
 OUTPUTS = ("logits", "boxes")
 
@@ -30,9 +31,48 @@ class TransformersDetector(nn.Module):
         """Canvases (N, 3, H, W) to logits (N, Q, C) and boxes (N, Q, 4), xyxy in canvas pixels."""
         _check_size(canvases, self.detector.config)
         found = self.detector(pixel_values=canvases)
-        height, width = canvases.shape[-2:]
-        x1, y1, x2, y2 = box_convert(found.pred_boxes.float(), "cxcywh", "xyxy").unbind(-1)
-        return found.logits, torch.stack([x1 * width, y1 * height, x2 * width, y2 * height], -1)
+        return found.logits, _on_canvas(found.pred_boxes, canvases)
+
+
+def _on_canvas(boxes_cxcywh: Tensor, canvases: Tensor) -> Tensor:
+    """Corners in pixels, from shares of the canvas."""
+    height, width = canvases.shape[-2:]
+    x1, y1, x2, y2 = box_convert(boxes_cxcywh.float(), "cxcywh", "xyxy").unbind(-1)
+    return torch.stack([x1 * width, y1 * height, x2 * width, y2 * height], -1)
+
+
+def read_evidence(network: Any, canvases: Tensor) -> Evidence:
+    """Read the encoder's maps: every query of the decoder looks at all of them."""
+    detector = network.detector
+    _check_size(canvases, detector.config)
+    with torch.no_grad():
+        maps = _encoded(detector.model, canvases)
+    strides = detector.config.feat_strides
+    patches = [
+        whole_map(map_, stride=stride, center=0.5)
+        for map_, stride in zip(maps, strides, strict=True)
+    ]
+    values = [patch.values for patch in patches]
+    with torch.enable_grad():
+        # inputs_embeds only tells that there is no image
+        found = detector(None, inputs_embeds=values[0], encoder_outputs=(values,))
+
+    @torch.enable_grad()
+    def trace(rows: Tensor, label_ids: Tensor) -> Traced:
+        return Traced(found.logits[0, rows, label_ids].float(), [patches] * len(rows), False)
+
+    outputs = found.logits.detach(), _on_canvas(found.pred_boxes.detach(), canvases)
+    return Evidence(decode(outputs), trace)
+
+
+def _encoded(model: Any, canvases: Tensor) -> Sequence[Tensor]:
+    mask = torch.ones_like(canvases[:, 0])
+    features = model.backbone(canvases, mask)
+    projected = [
+        project(map_) for project, (map_, _) in zip(model.encoder_input_proj, features, strict=True)
+    ]
+    encoded: Sequence[Tensor] = model.encoder(projected).last_hidden_state
+    return encoded
 
 
 def _check_size(canvases: Tensor, config: Any) -> None:

@@ -6,15 +6,18 @@ YOLOv3 (arXiv 1804.02767), YOLOv4 (2004.10934), CSPNet (1911.11929), PANet (1803
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 from torchvision.ops import box_convert
 
 from inference.candidates import Candidates
 from inference.errors import UsageError
+from inference.evidence import Evidence, Traced, whole_map
 from inference.families.base import DetectorFamily, register
 from inference.families.yolov5.anchors import fit_to_data
 from inference.families.yolov5.loss import losses
-from inference.families.yolov5.network import SCALINGS, YoloV5
+from inference.families.yolov5.network import SCALINGS, STRIDES, YoloV5
 from inference.names import unknown_name
 
 _LEAST_SCORE = 1e-3  # what scores less is never asked for, and would be nearly all there is to move
@@ -48,9 +51,45 @@ def _decode(outputs: Sequence[Tensor]) -> Candidates:
     """Score = objectness · class probability; what is almost surely nothing stays behind."""
     (output,) = outputs
     scores = output[..., 4:5] * output[..., 5:]
-    kept = scores.amax(dim=-1) >= _LEAST_SCORE  # (N, boxes)
+    kept = _kept(output)  # (N, boxes)
     boxes_xyxy = box_convert(output[..., :4][kept], "cxcywh", "xyxy")
     return Candidates(kept.nonzero()[:, 0], boxes_xyxy[:, None], scores[kept])
+
+
+def _kept(output: Tensor) -> Tensor:
+    return (output[..., 4] * output[..., 5:].amax(dim=-1)) >= _LEAST_SCORE
+
+
+def _read_evidence(network: Any, canvases: Tensor) -> Evidence:
+    """Read all maps that the pyramid joins: a head alone sees a single cell, which shows nothing.
+
+    They are those of the backbone before its pooling, which would move evidence to another cell.
+    """
+    with torch.no_grad():
+        maps = network.stages(canvases)
+    patches = [
+        whole_map(map_, stride=stride, center=0.5)
+        for map_, stride in zip(maps, STRIDES, strict=True)
+    ]
+    with torch.enable_grad():
+        raw = network.of_stages([patch.values for patch in patches])
+        logits = torch.cat([level.flatten(1, 3) for level in raw], dim=1)[0, :, 4:]
+    output = network.decoded([level.detach() for level in raw])
+    places = _kept(output)[0].nonzero()[:, 0]
+
+    @torch.enable_grad()
+    def trace(rows: Tensor, label_ids: Tensor) -> Traced:
+        objectness, one_class = logits[places[rows], 0], logits[places[rows], 1 + label_ids]
+        log_odds = _log_odds_of_both(objectness, one_class)
+        return Traced(log_odds, [patches] * len(rows), False)
+
+    return Evidence(_decode([output]), trace)
+
+
+def _log_odds_of_both(a: Tensor, b: Tensor) -> Tensor:
+    """Log-odds of σ(a)·σ(b), where 1 - σ(a)·σ(b) = σ(-a) + σ(a)·σ(-b)."""
+    neither = torch.logaddexp(logsigmoid(-a), logsigmoid(a) + logsigmoid(-b))
+    return logsigmoid(a) + logsigmoid(b) - neither
 
 
 register(
@@ -60,6 +99,7 @@ register(
         outputs=("output",),
         decode=_decode,
         losses=losses,
+        read_evidence=_read_evidence,
         heads=("heads",),
         freeze_groups=tuple((f"backbone.{i}",) for i in range(10)),
         canvas="letterbox",

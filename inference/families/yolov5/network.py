@@ -1,6 +1,7 @@
 """The network: a CSP backbone, a path-aggregating pyramid (arXiv 1803.01534), three heads."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,19 +109,32 @@ class YoloV5(nn.Module):
         )
         self.register_buffer("anchors_wh", torch.tensor(ANCHORS_WH))
 
-    def raw(self, canvases: Tensor) -> list[Tensor]:
-        """Logits (N, 3, h, w, 5 + C) per stride: x, y, w, h, objectness, classes."""
+    def stages(self, canvases: Tensor) -> list[Tensor]:
+        """Maps (N, channels, h, w) of the backbone, one per stride, before it pools the last."""
         x, maps = canvases, []
-        for index, block in enumerate(self.backbone):
+        for index, block in enumerate(self.backbone[:-1]):
             x = block(x)
-            if index in (4, 6, 9):
+            if index in (4, 6, 8):
                 maps.append(x)
-        maps = self.pyramid(*maps)
-        return [_by_anchor(head(x).float()) for head, x in zip(self.heads, maps, strict=True)]
+        return maps
+
+    def of_stages(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Logits (N, 3, h, w, 5 + C) per stride: x, y, w, h, objectness, classes."""
+        c3, c4, c5 = maps
+        levels = self.pyramid(c3, c4, self.backbone[-1](c5))
+        return [_by_anchor(head(x).float()) for head, x in zip(self.heads, levels, strict=True)]
+
+    def raw(self, canvases: Tensor) -> list[Tensor]:
+        """Logits as `of_stages` returns them."""
+        return self.of_stages(self.stages(canvases))
 
     def forward(self, canvases: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, boxes, 5 + C): xywh in canvas pixels, then probabilities."""
-        levels = zip(self.raw(canvases), self.anchors_wh, STRIDES, strict=True)
+        return self.decoded(self.raw(canvases))
+
+    def decoded(self, raw: Sequence[Tensor]) -> Tensor:
+        """What `forward` returns, from the logits of each stride."""
+        levels = zip(raw, self.anchors_wh, STRIDES, strict=True)
         return torch.cat([_decoded(*level) for level in levels], dim=1)
 
 

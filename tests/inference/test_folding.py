@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.families import classifier_named
-from xai.folding import fold_batch_norms
+from inference.folding import fold_batch_norms
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
