@@ -60,6 +60,33 @@ def small_objects(
     compare_tilings(folder, pictures=pictures, epochs=epochs, scenes=scenes)
 
 
+@app.command()
+def model_folder(
+    family: str,
+    folder: Path,
+    labels: Annotated[int, typer.Option(min=2)] = 10,
+    crop: Annotated[int, typer.Option(min=32, help="valid_crop_size, pixels.")] = 224,
+    resize: Annotated[int, typer.Option(min=32, help="valid_resize_size, pixels.")] = 256,
+) -> None:
+    """Write a classifier's model folder with random weights into FOLDER, for load tests."""
+    from benchmarks.model_folder import write_random_model
+
+    write_random_model(family, folder, labels=labels, crop_size=crop, resize_size=resize)
+    CONSOLE.print(f"{family} with {labels} labels at {crop} px: {folder}")
+
+
+@app.command(name="odam")
+def explanations_of_detections(
+    family: Families = None, side: int = 480, detections: int = 10, rounds: Rounds = 5
+) -> None:
+    """Maps of single detections against the gradient through all of a detector's heads."""
+    from benchmarks.odam import compare_odam
+
+    _say_where()
+    for name in family or ["fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn"]:
+        compare_odam(name, side=side, detections=detections, rounds=rounds)
+
+
 def _say_where() -> None:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision"))

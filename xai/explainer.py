@@ -1,4 +1,8 @@
-"""A model folder and an image to an explanation."""
+"""A model folder and an image to an explanation.
+
+`load_explainer` is the entry for every task: what it returns has one `explain`, whose result goes
+into `explanation_body`.
+"""
 
 from collections.abc import Callable
 
@@ -6,34 +10,45 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.errors import ExplanationFailed, UsageError
+from inference.errors import BadRequest, ExplanationFailed
 from inference.families import classifier_named
+from inference.folding import fold_batch_norms
 from inference.model_folder import ModelFolder
 from inference.networks import load_network
 from inference.preprocess import normalize, resize_and_crop
 from inference.schema import XaiParameters
-from inference.settings import ClassificationSettings, settings_of
+from inference.settings import ClassificationSettings, Settings, settings_of
 from inference.types import CLASSIFICATION_TASKS, Task, probabilities
+from xai.detection.explainer import DetectorExplainer
 from xai.explanation import Explanation, explanation_body
-from xai.folding import fold_batch_norms
 from xai.merging import region_map
-from xai.methods import Subject, method_named
+from xai.methods import Subject, method_of
 from xai.paths import no_checkpoint
 from xai.segments import find_segments
 
-__all__ = ["Explainer", "Explanation", "explanation_body"]
+__all__ = ["DetectorExplainer", "Explainer", "Explanation", "explanation_body", "load_explainer"]
+
+
+def load_explainer(
+    folder: ModelFolder, *, device: str = "cpu", offline: bool = False
+) -> "Explainer | DetectorExplainer":
+    """Load the network of a classifier or a detector, ready to explain.
+
+    offline: allow methods that take minutes, for callers that nobody waits for.
+    """
+    if folder.facts.task in CLASSIFICATION_TASKS:
+        return Explainer(folder, device=device)
+    return DetectorExplainer(folder, device=device, offline=offline)
 
 
 class Explainer:
-    """A model folder's eager network, ready to explain.
+    """A classifier's eager network, ready to explain.
 
     Nothing in it changes after construction, so several threads may explain at the same time.
     """
 
     def __init__(self, folder: ModelFolder, *, device: str = "cpu") -> None:
-        """Load the network. Raises UsageError for a detector."""
-        if folder.facts.task not in CLASSIFICATION_TASKS:
-            raise UsageError(f"{folder.facts.task.value} has no explanations in this version")
+        """Load the network."""
         self._task = folder.facts.task
         self._settings = settings_of(folder.settings, ClassificationSettings)
         self._cam = classifier_named(folder.facts.family).cam
@@ -48,6 +63,7 @@ class Explainer:
         parameters: XaiParameters,
         *,
         checkpoint: Callable[[], None] = no_checkpoint,
+        settings: Settings | None = None,
     ) -> Explanation:
         """Explain the most probable class of an image (H, W, 3).
 
@@ -55,8 +71,12 @@ class Explainer:
         `confidence_score_threshold_multilabel`, which may be none.
 
         `checkpoint` is called between chunks of work; what it raises ends the explanation.
-        Raises ExplanationFailed when the network gives something that is not a number.
+        `settings` of a request change nothing here, since a classifier has none.
+        Raises BadRequest for parameters of detectors, ExplanationFailed when the network gives
+        something that is not a number.
         """
+        if parameters.boxes is not None:
+            raise BadRequest("xai_parameters.boxes is for detectors, and this is a classifier")
         crop = resize_and_crop(
             image_rgb,
             resize_size=self._settings.valid_resize_size,
@@ -93,11 +113,11 @@ def _attributions(
 ) -> tuple[NDArray[np.float32], ...]:
     if not subject.targets:
         return ()
-    run = method_named(parameters.xai_algorithm).run
-    attributions = run(subject, parameters, checkpoint).cpu().numpy()
+    method = method_of(parameters)
+    attributions = method.run(subject, parameters, checkpoint).cpu().numpy()
     if not np.isfinite(attributions).all():
         raise ExplanationFailed(
-            f"{parameters.xai_algorithm} met values that are not finite in the network: "
+            f"{method.name} met values that are not finite in the network: "
             "its weights may be damaged"
         )
     return tuple(np.ascontiguousarray(attribution) for attribution in attributions)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from inference.schema import XaiParameters
 from inference.types import Task
-from xai.methods import method_named
+from xai.detection.explanation import DetectorExplanation, detector_body
+from xai.methods import method_of
 from xai.picture import explanation_png
 
 
@@ -37,13 +38,15 @@ class Explanation:
 
 
 def explanation_body(
-    explanation: Explanation, parameters: XaiParameters, task: Task
+    explanation: Explanation | DetectorExplanation, parameters: XaiParameters, task: Task
 ) -> dict[str, Any]:
     """Azure's keys, those that were asked for: "visualizations" and "attributions".
 
     Multi-class: a base64 PNG, and an array (3, S, S) float32, which the caller serialises;
-    multi-label: a list of each, in label order.
+    multi-label: a list of each, in label order. Detectors: see `detector_body`.
     """
+    if isinstance(explanation, DetectorExplanation):
+        return detector_body(explanation, parameters)
     body: dict[str, list[Any]] = {}
     if parameters.visualizations:
         pictures = explanation_pngs(explanation, parameters)
@@ -57,7 +60,7 @@ def explanation_body(
 
 def explanation_pngs(explanation: Explanation, parameters: XaiParameters) -> list[bytes]:
     """Draw one picture per explained class, as the method that made the attributions wants it."""
-    method = method_named(parameters.xai_algorithm)
+    method = method_of(parameters)
     return [
         explanation_png(
             explanation.crop_rgb,

@@ -53,6 +53,7 @@ class Method:
     clip_percentile: float = 99.0
 
 
+DEFAULT = "xrai"
 METHODS: dict[str, Method] = {}
 
 
@@ -61,6 +62,11 @@ def register(method: Method) -> None:
     if method.name in METHODS:
         raise ValueError(f"explanation method {method.name!r} is registered twice")
     METHODS[method.name] = method
+
+
+def method_of(parameters: XaiParameters) -> Method:
+    """Look up the method that was asked for. Raises BadRequest if it is for detectors alone."""
+    return method_named(parameters.xai_algorithm or DEFAULT)
 
 
 def method_named(name: str) -> Method:

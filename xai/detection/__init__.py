@@ -1,0 +1,1 @@
+"""Explanations of what detectors find, one per object."""
