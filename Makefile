@@ -7,7 +7,7 @@ export BENTOML_DO_NOT_TRACK := True
 # Idle OpenMP threads must not spin on cores that other processes need.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test test-slow check format lint types lock clean
+.PHONY: help setup demo bench test test-slow check format lint types lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,12 @@ install:
 
 demo: setup  ## train on synthetic photos, serve, score, explain
 	$(BIN)/python -m examples.demo
+
+BENCH_MODEL ?= load_tests/results/models/resnet18
+
+bench: setup  ## compare the server with its peers for a few minutes; BENCH_MODEL=FOLDER picks the model
+	@test -e $(BENCH_MODEL)/model.json || $(BIN)/python -m benchmarks model-folder resnet18 $(BENCH_MODEL)
+	$(BIN)/python -m load_tests compare --model $(BENCH_MODEL) --rounds 2 --duration 4
 
 test: setup  ## the default tests: at most 5 minutes on two cores
 	$(BIN)/python -m pytest

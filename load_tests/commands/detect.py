@@ -1,0 +1,72 @@
+"""Photos of different sizes at once, for detectors; two servers can take turns."""
+
+import asyncio
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+
+from load_tests.client import Target, check
+from load_tests.loops import closed_loop
+from load_tests.options import Duration, Images, Out, Rounds, Timeout, numbers
+from load_tests.payloads import as_json, photos_from, resized
+from load_tests.report import reporting
+from load_tests.server_side import batch_buckets, batch_histogram, stages_ms
+from load_tests.summary import percentiles_ms, summarize
+
+
+def detect(
+    url: Annotated[
+        list[str], typer.Option(help="Address; several take turns: batching on and off.")
+    ],
+    images: Images = None,
+    sizes: Annotated[str, typer.Option(help="Long sides in pixels.")] = "320,480,640,1024",
+    tiles: Annotated[str | None, typer.Option(help="tile_grid_size of the requests: 3x2.")] = None,
+    clients: Annotated[int, typer.Option(min=1)] = 16,
+    rounds: Rounds = 2,
+    duration: Duration = 15.0,
+    timeout: Timeout = 120.0,
+    out: Out = None,
+) -> None:
+    """Closed loop with photos of several sizes, neighbours always of another size."""
+    sides = numbers(sizes)
+    extra: dict[str, Any] = {"settings": {"tile_grid_size": tiles}} if tiles else {}
+    photos = [resized(photo, side) for photo in photos_from(images)[:8] for side in sides]
+    payloads = [as_json(photo, **extra) for photo in photos]
+    for address in url:
+        check(Target(address, timeout_s=timeout), payloads[0])
+    with reporting("detect", out, url=url[0]) as report:
+        for turn in range(rounds):
+            for address in url:
+                target = Target(address, timeout_s=timeout)
+                before = batch_buckets(address)
+                measured = asyncio.run(
+                    closed_loop(target, payloads, clients=clients, duration_s=duration)
+                )
+                report.add(
+                    {
+                        **{"round": turn, "server": address, "clients": clients},
+                        **summarize(measured).row(),
+                        "p50_ms by size": {
+                            str(side): percentiles_ms(
+                                [
+                                    outcome.latency_s
+                                    for outcome in measured.due
+                                    if outcome.ok and outcome.payload.name.startswith(f"{side}-")
+                                ]
+                            )[0]
+                            for side in sides
+                        },
+                        "batches": batch_histogram(before, batch_buckets(address)),
+                        "stages_ms": stages_ms(measured.due),
+                    }
+                )
+                if measured.interrupted:
+                    raise KeyboardInterrupt
+        rates = {
+            address: median(r["images_per_s"] for r in report.rows if r["server"] == address)
+            for address in url
+        }
+        report.findings["images/s"] = rates
+        for address in url[1:]:
+            report.findings[f"{url[0]} ÷ {address}"] = rates[url[0]] / rates[address]
