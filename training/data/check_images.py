@@ -1,4 +1,4 @@
-"""Every image of a table decoded once before training, in threads, by the code that serves too."""
+"""Every image of a table read once before training, in threads, and judged as the server would."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -8,18 +8,19 @@ from os import cpu_count
 from pathlib import Path
 
 from inference.errors import InputError
-from inference.image import decode_image
-from training.data.records import Dropped, Record
+from training.data.image_looks import look_at
+from training.data.records import Dropped, Look, Record
 
 Progress = Callable[[int, int], None]  # images done, images in all
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What is known of one file: its hash and size, or what is wrong with it."""
+    """What is known of one file: its hash, size and look, or what is wrong with it."""
 
     sha256: str = ""
     size_hw: tuple[int, int] | None = None
+    look: Look | None = None
     problem: str = ""
 
 
@@ -44,13 +45,13 @@ def check_images(
 def _checked(record: Record, finding: _Finding) -> Record | Dropped:
     if finding.problem:
         return Dropped(record.where, str(record.image), finding.problem)
-    return replace(record, sha256=finding.sha256, size_hw=finding.size_hw)
+    return replace(record, sha256=finding.sha256, size_hw=finding.size_hw, look=finding.look)
 
 
 def _inspect(path: Path) -> _Finding:
     try:
         data = path.read_bytes()
-        height, width, _ = decode_image(data).shape
+        look, size_hw = look_at(data)
     except FileNotFoundError:
         return _Finding(problem=f"the image {path} does not exist")
     except OSError as error:
@@ -59,4 +60,4 @@ def _inspect(path: Path) -> _Finding:
         return _Finding(problem=f"the image {str(path)!r} cannot be read: {error}")
     except InputError as error:
         return _Finding(problem=f"{path}: {error}")
-    return _Finding(sha256=hashlib.sha256(data).hexdigest(), size_hw=(height, width))
+    return _Finding(hashlib.sha256(data).hexdigest(), size_hw, look)

@@ -20,24 +20,42 @@ def read_records(
     Image paths are absolute and not looked at yet. Raises UsageError when the file cannot be read
     in this encoding, and whatever UsageError the two functions raise, with the line before it.
     """
-    for where, line in _lines(path, encoding):
-        image = ""
-        try:
-            row = _object(line)
-            image = _image_url(row)
-            found = find_image(image, path.parent)
-            yield Record(found.absolute(), parse_label(_value(row, label_key)), where)
-        except ValueError as error:
-            yield Dropped(where, image, str(error))
-        except UsageError as error:
-            raise UsageError(f"{where}: {error}") from None
+    for where, line in lines(path, encoding):
+        yield read_line(
+            line,
+            where,
+            label_key=label_key,
+            parse_label=parse_label,
+            find_image=lambda url: find_image(url, path.parent),
+        )
 
 
-def _lines(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
+def read_line(
+    line: str,
+    where: str,
+    *,
+    label_key: str,
+    parse_label: ParseLabel,
+    find_image: Callable[[str], Path],
+) -> Record | Dropped:
+    """Read one line, as read_records does."""
+    image = ""
+    try:
+        row = _object(line)
+        image = _image_url(row)
+        found = find_image(image)
+        return Record(found.absolute(), parse_label(_value(row, label_key)), where)
+    except ValueError as error:
+        return Dropped(where, image, str(error))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def lines(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
     """Yield (place, text) of every line that is not blank.
 
-    Only line feeds end a line: U+2028 and its like, which str.splitlines splits at, may stand in
-    a JSON string.
+    Raises UsageError when the file cannot be read in this encoding. Only line feeds end a line:
+    U+2028 and its like, which str.splitlines splits at, may stand in a JSON string.
     """
     text = _decoded(path, encoding)
     for number, line in enumerate(text.split("\n"), start=1):

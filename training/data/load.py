@@ -11,6 +11,7 @@ from inference.errors import UsageError
 from inference.types import Task
 from training.data import requirements
 from training.data.check_images import Progress, check_images
+from training.data.doctor.examine import warnings_of
 from training.data.jsonl import read_records
 from training.data.labels import PARSERS
 from training.data.locations import local_path
@@ -28,11 +29,13 @@ class DataSplit:
     """Training and validation data of one job; `labels` are its classes, sorted.
 
     Where validation was split off, what was dropped from the one table stands under `train`.
+    `warnings` are lines about what is doubtful in the data.
     """
 
     train: Labelled
     validation: Labelled
     labels: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def report(self) -> dict[str, Any]:
         """Return counts per class and split, what was dropped and why, and a hash; for JSON."""
@@ -41,6 +44,7 @@ class DataSplit:
             "hash": content_hash({"train": self.train, "validation": self.validation}),
             "train": summary(self.train, self.labels),
             "validation": summary(self.validation, self.labels),
+            "warnings": list(self.warnings),
         }
 
 
@@ -82,7 +86,8 @@ def load_datasets(
         train_source=source,
         validation_source=job.validation_data or source,
     )
-    return DataSplit(train, validation, labels)
+    warnings = warnings_of(train, validation, task=job.task, job=job.source)
+    return DataSplit(train, validation, labels, tuple(warnings))
 
 
 def read_labelled(

@@ -29,12 +29,30 @@ def classes_of(label: Label) -> tuple[str, ...]:
     return tuple(sorted({item if isinstance(item, str) else item.label for item in label}))
 
 
+LOOK_SIDE = 32  # pixels of a miniature's side
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one image file holds, beside its size.
+
+    mode: Pillow's ("RGB", "CMYK", "I;16"). orientation: EXIF's, 1 for upright. frames: pages or
+    pictures of an animation. miniature: LOOK_SIDE² grey values of the upright image, row by row.
+    """
+
+    mode: str
+    orientation: int = 1
+    frames: int = 1
+    transparent: bool = False
+    miniature: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One labelled image. `image` is absolute, `where` is "file.jsonl:12".
 
     `sha256` is that of the image file's bytes and `size_hw` the upright image's height and width
-    in pixels; both are empty until the image was checked.
+    in pixels; these and the look are empty until the image was checked.
     """
 
     image: Path
@@ -42,6 +60,7 @@ class Record:
     where: str
     sha256: str = ""
     size_hw: tuple[int, int] | None = None
+    look: Look | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from inference.errors import UsageError
 from inference.files import write_text_atomically
 from training.data.mltable import MLTABLE
 
+_NAME = "annotations.jsonl"
 _MLTABLE_TEXT = """\
 type: mltable
 paths:
@@ -25,10 +26,17 @@ transformations:
 """
 
 
-def write_table(
-    output: Path, rows: Iterable[tuple[Path, Any]], *, name: str = "annotations.jsonl"
+def write_table(output: Path, rows: Iterable[tuple[Path, Any]], *, name: str = _NAME) -> Path:
+    """Write (image, label) pairs as write_rows does."""
+    return write_rows(
+        output, ((image, {"image_url": "", "label": label}) for image, label in rows), name=name
+    )
+
+
+def write_rows(
+    output: Path, rows: Iterable[tuple[Path, Mapping[str, Any]]], *, name: str = _NAME
 ) -> Path:
-    """Write (image, label) pairs and return the path of the JSON lines.
+    """Write images with the other keys of their lines and return the path of the JSON lines.
 
     An `output` that ends in .jsonl is that file; any other is a folder that gets the lines as
     `name` and an MLTable. Images stay where they are and are named relative to the JSON lines.
@@ -53,6 +61,11 @@ def make_folder(path: Path) -> None:
         raise UsageError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
-def _line(image: Path, label: Any, folder: Path) -> str:
+def written_files(output: Path) -> tuple[Path, ...]:
+    """The files that write_rows makes of an `output`, under the usual name."""
+    return (output,) if output.suffix == ".jsonl" else (output / _NAME, output / MLTABLE)
+
+
+def _line(image: Path, row: Mapping[str, Any], folder: Path) -> str:
     url = Path(os.path.relpath(image.absolute(), folder.absolute())).as_posix()
-    return json.dumps({"image_url": url, "label": label}, ensure_ascii=False) + "\n"
+    return json.dumps({**row, "image_url": url}, ensure_ascii=False) + "\n"

@@ -1,0 +1,47 @@
+"""Small pictures of a page: the image inside the page itself, its objects as SVG over it."""
+
+import base64
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from inference.errors import InputError
+from inference.image import decode_image
+from training.data.doctor.findings import Box, Picture
+
+_SIDE = 240  # pixels
+_QUALITY = 80
+
+
+def figure(picture: Picture, caption: str) -> str:
+    """An image with its boxes drawn; the caption alone where the file cannot be read any more."""
+    try:
+        pixels = decode_image(Path(picture.image).read_bytes())
+    except (OSError, InputError):
+        return f"<figure><figcaption>{escape(caption)}</figcaption></figure>"
+    image = Image.fromarray(pixels)
+    image.thumbnail((_SIDE, _SIDE))
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    boxes = "".join(_rect(box, image.size) for box in picture.boxes)
+    return (
+        f'<figure><div class="pic"><img alt="" src="data:image/jpeg;base64,{data}">'
+        f'<svg viewBox="0 0 {image.width} {image.height}">{boxes}</svg></div>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _rect(box: Box, size_wh: tuple[int, int]) -> str:
+    width, height = size_wh
+    x1, y1, x2, y2 = box
+    wide, high = (
+        max(2.0, (x2 - x1) * width),
+        max(2.0, (y2 - y1) * height),
+    )  # tiny ones are seen, too
+    return (
+        f'<rect class="box" x="{x1 * width:.1f}" y="{y1 * height:.1f}" '
+        f'width="{wide:.1f}" height="{high:.1f}"/>'
+    )
