@@ -24,7 +24,7 @@ class XaiParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     xai_algorithm: Literal[Algorithm, DetectorAlgorithm, OfflineAlgorithm] | None = Field(
-        None, description="null means xrai, for a detector odam"
+        default=None, description="null means xrai, for a detector odam"
     )
     n_steps: int = Field(default=50, ge=2, le=MAX_STEPS)
     xrai_fast: bool = True
@@ -33,7 +33,7 @@ class XaiParameters(BaseModel):
     attributions: bool = False
     confidence_score_threshold_multilabel: float = Field(default=0.5, ge=0, le=1)
     boxes: list[int] | None = Field(
-        None, description="detectors: places in the answer's boxes; null means the best 20"
+        default=None, description="detectors: places in the answer's boxes; null means the best 20"
     )
     n_masks: int = Field(default=1000, ge=1, le=MAX_MASKS, description="detectors: of drise")
 
