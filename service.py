@@ -5,6 +5,7 @@ of the model, so that explanations, which take seconds, never delay scores.
 """
 
 import asyncio
+import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,35 +17,51 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 from bentoml.models import BentoModel
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from inference.errors import InputError, SightlineError
-from inference.model_folder import ModelFolder, open_model_folder
+from inference.model_folder import open_model_folder
 from inference.predictor import Predictor
 from inference.requests import ImageRequest, parse_request
 from inference.settings import Settings
-from serving import http
-from serving.arguments import Arguments
+from serving import http, logs
+from serving.arguments import Arguments, cors_options
+from serving.connections import close_unfinished, running_server
+from serving.envelope import Envelope
 from serving.explanations import ExplanationQueue
 from serving.info import describe
-from serving.models import locate_model
+from serving.keys import VARIABLE, KeyCheck, read_keys
+from serving.loading import LoadingPredictor, end_soon
+from serving.metrics import EXPOSITION_TYPE, Metrics, exposition
+from serving.models import LocatedModel, locate_model
 from serving.openapi import SWAGGER_PAGE, document
-from serving.scoring import answer_all, body_and_status, slowest_stages
+from serving.records import Record, record_of
+from serving.scoring import answer_all, body_and_status, note
+from serving.stopping import Stopping
+from serving.supervisor import STOP_S, supervise
 
 # The workers inherit it: OpenMP threads without work must not spin on the cores that decode.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+log = logging.getLogger("bentoml.sightline")
+
 ARGUMENTS = bentoml.use_arguments(Arguments)
 MODEL = locate_model(ARGUMENTS.model)
+METRICS = Metrics()
+STOPPING = Stopping(drain_s=ARGUMENTS.drain_s)
 _TIMEOUT_S = ARGUMENTS.explain_timeout_s + 60  # BentoML's own, which must never come first
+# BentoML records five spans per request even if none are exported, which costs a third of its time.
+_IS_CONFIGURED = any(name.startswith("BENTOML_CONFIG") for name in os.environ)
 _LARGE_BODY = 1_000_000  # bytes; a larger one is parsed in a thread, so that others are not held up
 
 
 @bentoml.service(
     name="Explainer",
     traffic={"timeout": _TIMEOUT_S},
+    logging={"access": {"enabled": False}},
     # The defaults close the connection pool every 100 requests, under the requests in flight.
     runner_connection={"max_requests": 10**9, "max_age": 1e9},
 )
@@ -52,45 +69,71 @@ class Explainer:
     """Explains one image at a time, at a lower priority than scoring."""
 
     def __init__(self) -> None:
-        from serving.explainer import JsonExplainer  # only this process pays for what it imports
+        from serving import explainer  # only this process pays for what it imports
 
-        os.nice(10)
-        folder, _ = _open_model(Explainer)
-        self._explainer = JsonExplainer(folder, device=ARGUMENTS.device)
+        logs.configure(ARGUMENTS.log_format)
+        explainer.yield_to_scores(threads=ARGUMENTS.explain_threads, device=ARGUMENTS.device)
+        folder = open_model_folder(_served_model(Explainer).path)
+        self._explainer = explainer.JsonExplainer(folder, device=ARGUMENTS.device)
         self._thread = ThreadPoolExecutor(1, "explain")
 
     @bentoml.api
     async def explain(
-        self, image: bytes, parameters: dict[str, Any], timeout_s: float
+        self, image: bytes, question: dict[str, Any], timeout_s: float, ctx: bentoml.Context
     ) -> dict[str, bytes]:
-        """Explain an encoded image; the answer holds a JSON text per key of the response body."""
+        """Explain an encoded image; the answer holds a JSON text per key of the response body.
+
+        It is given up when the caller closes its connection.
+        """
         deadline = time.monotonic() + timeout_s
-        call = partial(self._explainer, image, parameters, deadline=deadline)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        wanted = [True]
+        call = partial(
+            self._explainer, image, question, deadline=deadline, is_wanted=lambda: wanted[0]
+        )
+        work = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        try:
+            return await http.unless_disconnected(ctx.request.receive, work)
+        except http.Disconnected:
+            return {}  # nobody reads it; as an error it would leave a traceback in the log
+        finally:
+            wanted[0] = False
 
 
 async def score(request: Request) -> Response:
     """POST /score: the three forms of a request, one element per image in the answer."""
-    scorer = bentoml.get_current_service()
-    begin = time.perf_counter()
-    kind = http.content_type(request)
-    body = await http.read_body(request, max_bytes=ARGUMENTS.max_body_bytes)
-    received = time.perf_counter()
-    entries = await _parse(kind, body, scorer.predictor.folder.settings)
-    stages_s = {"receive": received - begin, "parse": time.perf_counter() - received}
-    answers = await answer_all(
-        entries, predictor=scorer.predictor, explanations=scorer.explanations
+    scorer, record = bentoml.get_current_service(), record_of(request.scope)
+    kind, seconds = http.content_type(request), http.deadline_s(request)
+    deadline = None if seconds is None else time.monotonic() + seconds
+    predictor = await scorer.predictor.get()
+    with record.stage("receive"):
+        body = await http.read_body(
+            request, max_bytes=ARGUMENTS.max_body_bytes, timeout_s=ARGUMENTS.body_timeout_s
+        )
+    with record.stage("parse"):
+        entries = await _parse(kind, body, predictor.folder.settings)
+    work = answer_all(
+        entries, predictor=predictor, explanations=scorer.explanations, deadline=deadline
     )
-    stages_s |= slowest_stages(answers)
-    stages_s["total"] = time.perf_counter() - begin
-    headers = {"X-Model": scorer.tag, "Server-Timing": http.server_timing(stages_s)}
-    return http.json_response(*body_and_status(answers), headers)
+    answers = await http.unless_disconnected(request.receive, work)
+    note(answers, record)
+    with record.stage("serialise"):
+        response = http.json_response(*body_and_status(answers), {"X-Model": scorer.tag})
+    response.headers["Server-Timing"] = record.server_timing()
+    return response
 
 
 async def info(_: Request) -> Response:
     """GET /info: what this server runs, and its limits."""
     scorer = bentoml.get_current_service()
-    return http.json_response(describe(scorer.predictor, ARGUMENTS, tag=scorer.tag))
+    return http.json_response(describe(await scorer.predictor.get(), ARGUMENTS, tag=scorer.tag))
+
+
+async def metrics(_: Request) -> Response:
+    """GET /metrics: what all processes of this server have counted."""
+    if predictor := bentoml.get_current_service().predictor.now():
+        load = predictor.load()
+        METRICS.queue(images=load.queued, oldest_s=load.oldest_s)
+    return Response(await asyncio.to_thread(exposition), media_type=EXPOSITION_TYPE)
 
 
 async def docs(_: Request) -> Response:
@@ -109,6 +152,7 @@ ROUTES = Starlette(
         Route("/", index),
         Route("/score", score, methods=["POST"]),
         Route("/info", info),
+        Route("/metrics", metrics),
         Route("/docs.json", docs),
     ],
     exception_handlers=http.EXCEPTION_HANDLERS,
@@ -119,6 +163,9 @@ ROUTES = Starlette(
     name="Scorer",
     traffic={"timeout": _TIMEOUT_S},
     runner_probe={"enabled": False},  # scores must not wait for an explainer that starts or died
+    metrics={"enabled": False},  # they keep every path that anybody asks for; ours do not
+    logging={"access": {"enabled": False}},  # Envelope's line says more
+    tracing={} if _IS_CONFIGURED else {"excluded_urls": ".*"},
 )
 @bentoml.asgi_app(ROUTES)
 class Scorer:
@@ -130,16 +177,16 @@ class Scorer:
         model = BentoModel(MODEL.tag)  # makes a Bento name the model, and its container hold it
 
     def __init__(self) -> None:
-        folder, tag = _open_model(Scorer)
-        self.tag = tag.encode("ascii", "backslashreplace").decode()  # goes into a header
-        self.predictor = Predictor(
-            folder,
-            engine=ARGUMENTS.engine,
-            device=ARGUMENTS.device,
-            max_batch=ARGUMENTS.max_batch,
-            max_queue=ARGUMENTS.max_queue,
-        )
+        logs.configure(ARGUMENTS.log_format)
+        self._served = _served_model(Scorer)
+        # It goes into a header.
+        self.tag = self._served.tag.encode("ascii", "backslashreplace").decode()
         self.explanations = self._explanation_queue() if ARGUMENTS.explain else None
+        self._loop = asyncio.get_running_loop()
+        self.predictor = LoadingPredictor(self._load)
+        if server := running_server():
+            self._cleaning = self._loop.create_task(close_unfinished(server))
+            STOPPING.catch_signals(self._give_up_explanations)
 
     @bentoml.on_deployment
     @staticmethod
@@ -147,13 +194,35 @@ class Scorer:
         """Stop `bentoml serve` with one line, before workers start that would fail for ever."""
         try:
             open_model_folder(MODEL.path)
+            keys = read_keys(ARGUMENTS.api_keys_file)
         except SightlineError as error:
             raise BentoMLException(str(error)) from None
+        if not keys:
+            log.warning("NO API KEYS: whoever reaches the port may score; set %s", VARIABLE)
+        supervise(drain_s=ARGUMENTS.drain_s, grace_s=ARGUMENTS.grace_s)
 
     @bentoml.on_shutdown
     def close(self) -> None:
         """Finish what was admitted."""
-        self.predictor.close()
+        if predictor := self.predictor.now():
+            predictor.close()
+
+    async def __is_ready__(self) -> bool:
+        """Whether a load balancer should send requests: the model is warm, no stop has begun."""
+        return self.predictor.now() is not None and not STOPPING.has_begun
+
+    def _load(self) -> Predictor:
+        return Predictor(
+            open_model_folder(self._served.path),
+            engine=ARGUMENTS.engine,
+            device=ARGUMENTS.device,
+            max_batch=ARGUMENTS.max_batch,
+            max_queue=ARGUMENTS.max_queue,
+            on_device_lost=self._on_device_lost,
+        )
+
+    def _on_device_lost(self) -> None:
+        self._loop.call_soon_threadsafe(end_soon, "the device is lost")
 
     def _explanation_queue(self) -> ExplanationQueue:
         return ExplanationQueue(
@@ -161,10 +230,27 @@ class Scorer:
             max_waiting=ARGUMENTS.max_explanations,
             timeout_s=ARGUMENTS.explain_timeout_s,
             retry_on=(aiohttp.ClientConnectionError,),
+            note=METRICS.explanation,
         )
 
+    def _give_up_explanations(self) -> None:
+        if self.explanations:
+            self.explanations.stop(ARGUMENTS.grace_s - STOP_S)
 
-cast(Any, Scorer).add_asgi_middleware(http.Envelope)
+
+def _end_of_request(record: Record) -> None:
+    METRICS.request(record)
+    logs.request(record, ARGUMENTS.log_format)
+
+
+# The first one is the outermost.
+_service = cast(Any, Scorer)
+_service.add_asgi_middleware(
+    Envelope, on_end=_end_of_request, is_draining=lambda: STOPPING.has_begun
+)
+if ARGUMENTS.cors_origins:
+    _service.add_asgi_middleware(CORSMiddleware, **cors_options(ARGUMENTS.cors_origins))
+_service.add_asgi_middleware(KeyCheck, keys=lambda: read_keys(ARGUMENTS.api_keys_file))
 
 
 async def _parse(kind: str, body: bytes, settings: Settings) -> list[ImageRequest | InputError]:
@@ -175,8 +261,7 @@ async def _parse(kind: str, body: bytes, settings: Settings) -> list[ImageReques
     return parse_request(body, settings=settings)
 
 
-def _open_model(service: Any) -> tuple[ModelFolder, str]:
-    """Open the served model's folder; the tag pinned by a Bento goes before the arguments."""
+def _served_model(service: Any) -> LocatedModel:
+    """Find the model to serve; the tag pinned by a Bento goes before the arguments."""
     pinned = service.bento.info.all_models if service.bento else []
-    model = locate_model(str(pinned[0].tag)) if pinned else MODEL
-    return open_model_folder(model.path), model.tag
+    return locate_model(str(pinned[0].tag)) if pinned else MODEL

@@ -1,46 +1,69 @@
 """Encoded image in, JSON out, within a deadline: what the explainer's process runs."""
 
+import os
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from inference.engine import resolve_device
+import torch
+
+from inference.engine import resolve_device, usable_cores
 from inference.errors import ExplanationFailed, SightlineError
 from inference.image import decode_image
 from inference.model_folder import ModelFolder
 from inference.responses import dump_json, explanation_error_body
 from inference.schema import XaiParameters
-from inference.types import CLASSIFICATION_TASKS
-from xai.explainer import Explainer, explanation_body
+from xai.explainer import explanation_body, load_explainer
+
+
+def yield_to_scores(*, threads: int | None, device: str) -> None:
+    """Give this process the lowest priority and, on CPU, `threads` or half of the cores."""
+    os.nice(10)
+    if threads is None and resolve_device(device) == "cpu":
+        threads = max(1, usable_cores() // 2)
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 class JsonExplainer:
     """An explainer whose answers, refusals included, are JSON texts by key of the response."""
 
     def __init__(self, folder: ModelFolder, *, device: str) -> None:
-        self._task = folder.facts.task
-        self._explainer: Explainer | None = None
-        if self._task in CLASSIFICATION_TASKS:
-            self._explainer = Explainer(folder, device=resolve_device(device))
+        self._folder = folder
+        self._explainer = load_explainer(folder, device=resolve_device(device))
 
     def __call__(
-        self, image: bytes, parameters: dict[str, Any], *, deadline: float
+        self,
+        image: bytes,
+        question: Mapping[str, Any],
+        *,
+        deadline: float,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, bytes]:
-        """Explain an image file; `deadline` is a time of the monotonic clock."""
+        """Explain an image file; the question holds the request's "parameters" and "settings".
+
+        It gives up at `deadline`, a time of the monotonic clock, and when `is_wanted` says no.
+        """
+
+        def checkpoint() -> None:
+            if not is_wanted():
+                raise ExplanationFailed("given up, nobody waits for it")
+            if time.monotonic() > deadline:
+                raise ExplanationFailed("given up, the time for it has passed")
+
         try:
-            body = self._explain(image, XaiParameters(**parameters), deadline)
+            body = self._explain(image, question, checkpoint)
         except SightlineError as error:
             body = explanation_error_body(error)
         return {key: dump_json(value) for key, value in body.items()}
 
-    def _explain(self, image: bytes, parameters: XaiParameters, deadline: float) -> dict[str, Any]:
-        def checkpoint() -> None:
-            if time.monotonic() > deadline:
-                raise ExplanationFailed("given up, the time for it has passed")
-
-        if self._explainer is None:
-            raise ExplanationFailed(f"{self._task.value} has no explanations in this version")
+    def _explain(
+        self, image: bytes, question: Mapping[str, Any], checkpoint: Callable[[], None]
+    ) -> dict[str, Any]:
         checkpoint()  # it may have waited behind one that nobody waits for any more
+        parameters = XaiParameters(**question["parameters"])
+        settings = type(self._folder.settings)(**question["settings"])
         explanation = self._explainer.explain(
-            decode_image(image), parameters, checkpoint=checkpoint
+            decode_image(image), parameters, checkpoint=checkpoint, settings=settings
         )
-        return explanation_body(explanation, parameters, self._task)
+        return explanation_body(explanation, parameters, self._folder.facts.task)

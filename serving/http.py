@@ -1,43 +1,88 @@
 """Bodies in within limits, bodies and errors out in one shape; nothing about models."""
 
+import asyncio
 import math
-import re
-import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+from starlette.types import ExceptionHandler, Receive
 
 from inference.errors import BadRequest, Overloaded, SightlineError, TooLarge, UnsupportedImage
 from inference.responses import dump_json, error_body
+from serving.records import record_of
 
 JSON_TYPE = "application/json"
 IMAGE_TYPES = (
     *("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff"),
     *("image/jpg", "image/x-ms-bmp"),  # not registered, but sent by some clients
 )
-_ROUTING_ERRORS = {404: "not_found", 405: "method_not_allowed"}
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # what may be echoed into a header and a log
+ROUTING_ERRORS = {404: "not_found", 405: "method_not_allowed"}
+DEADLINE_HEADER = "x-deadline-ms"
+MAX_DEADLINE_MS = 86_400_000
+
+T = TypeVar("T")
 
 
-async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """Read a request's body. Raises TooLarge as soon as its length is known to pass `max_bytes`."""
+class SlowBody(SightlineError):
+    """The body did not arrive in time."""
+
+    code = "body_timeout"
+    http_status = 408
+
+
+class Disconnected(SightlineError):
+    """The client closed the connection; nobody reads this, but the log."""
+
+    code = "client_closed_request"
+    http_status = 499  # as nginx logs it
+
+
+async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
+    """Read a request's body.
+
+    Raises TooLarge as soon as its length is known to pass `max_bytes`, SlowBody when it has not
+    arrived after `timeout_s` seconds, Disconnected when it never will.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise _too_large(max_bytes)
     except ClientDisconnect:
-        raise BadRequest("the connection ended before the body did") from None
+        raise Disconnected("the connection ended before the body did") from None
+    except TimeoutError:
+        raise SlowBody(f"the body did not arrive within {timeout_s:g} s") from None
     return bytes(body)
+
+
+async def unless_disconnected(receive: Receive, work: Awaitable[T]) -> T:
+    """Await `work`, whose request's body is read; it is cancelled when the client goes away.
+
+    Raises Disconnected then.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnection(receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Disconnected("the connection ended before the answer")
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
+
+
+async def _disconnection(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def content_type(request: Request) -> str:
@@ -52,6 +97,20 @@ def content_type(request: Request) -> str:
     return kind
 
 
+def deadline_s(request: Request) -> float | None:
+    """Seconds that X-Deadline-Ms gives from now on, None without it. Raises BadRequest."""
+    text = request.headers.get(DEADLINE_HEADER)
+    if text is None:
+        return None
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_DEADLINE_MS))
+    if not (is_number and 0 < int(text) <= MAX_DEADLINE_MS):
+        raise BadRequest(
+            f"X-Deadline-Ms must be a whole number of milliseconds in 1…{MAX_DEADLINE_MS}, "
+            f"got {text[:40]!r}"
+        )
+    return int(text) / 1000
+
+
 def json_response(
     body: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -59,30 +118,38 @@ def json_response(
     return Response(dump_json(body), status, headers, media_type=JSON_TYPE)
 
 
-def server_timing(stages_s: Mapping[str, float]) -> str:
-    """Format seconds per stage as a Server-Timing header, in milliseconds."""
-    return ", ".join(f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages_s.items())
+def plain_error(code: str, message: str) -> dict[str, Any]:
+    """The one shape of errors, for those that are no SightlineError."""
+    return {"error": {"code": code, "message": message, "image_index": None}}
 
 
-async def on_sightline_error(_: Request, error: Any) -> Response:
+def error_response(error: SightlineError, headers: Mapping[str, str] | None = None) -> Response:
     """Answer a SightlineError with its own status and text."""
-    headers = {}
+    more = dict(headers or {})
     if isinstance(error, Overloaded):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    return json_response(error_body(error), status=error.http_status, headers=headers)
+        more["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, SlowBody):
+        more["Connection"] = "close"  # the rest of the body is not worth waiting for
+    return json_response(error_body(error), error.http_status, more)
 
 
-async def on_routing_error(_: Request, error: Any) -> Response:
+async def on_sightline_error(request: Request, error: Any) -> Response:
+    """Answer a SightlineError, and note it for log and metrics."""
+    record_of(request.scope).errors.append(error.code)
+    return error_response(error)
+
+
+async def on_routing_error(request: Request, error: Any) -> Response:
     """Answer Starlette's HTTPException, a 405 for one, in our shape."""
-    code = _ROUTING_ERRORS.get(error.status_code, "error")
-    return json_response(
-        _plain_error(code, error.detail), status=error.status_code, headers=error.headers
-    )
+    code = ROUTING_ERRORS.get(error.status_code, "error")
+    record_of(request.scope).errors.append(code)
+    return json_response(plain_error(code, error.detail), error.status_code, error.headers)
 
 
-async def on_defect(_: Request, error: Exception) -> Response:
+async def on_defect(request: Request, error: Exception) -> Response:
     """Answer a defect of ours without its details, which the log has."""
-    body = _plain_error("internal", "an internal error, see the server's log")
+    record_of(request.scope).errors.append("internal")
+    body = plain_error("internal", "an internal error, see the server's log")
     return json_response(body, status=500)
 
 
@@ -91,64 +158,6 @@ EXCEPTION_HANDLERS: Mapping[Any, ExceptionHandler] = {
     HTTPException: on_routing_error,
     Exception: on_defect,
 }
-
-
-class Envelope:
-    """ASGI middleware around every route, BentoML's own included.
-
-    Answers carry the request's X-Request-Id or a new one, and 404 and 405 have our shape.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = _request_id(Request(scope))
-        replaced = False
-
-        async def send_enveloped(message: Message) -> None:
-            nonlocal replaced
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                if _is_plain_routing_error(message["status"], headers):
-                    replaced = True
-                    await _send_routing_error(scope, send, message["status"], headers)
-                    return
-            if not replaced:
-                await send(message)
-
-        await self._app(scope, receive, send_enveloped)
-
-
-def _request_id(request: Request) -> str:
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _is_plain_routing_error(status: int, headers: MutableHeaders) -> bool:
-    return status in _ROUTING_ERRORS and headers.get("content-type", "").startswith("text/plain")
-
-
-async def _send_routing_error(
-    scope: Scope, send: Send, status: int, headers: MutableHeaders
-) -> None:
-    text = f"{scope['method']} {scope['path']}: " + (
-        "there is no such path" if status == 404 else "the path has no such method"
-    )
-    body = dump_json(_plain_error(_ROUTING_ERRORS[status], text))
-    headers["Content-Type"] = JSON_TYPE
-    headers["Content-Length"] = str(len(body))
-    await send({"type": "http.response.start", "status": status, "headers": headers.raw})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _plain_error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "image_index": None}}
 
 
 def _too_large(max_bytes: int) -> TooLarge:

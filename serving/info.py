@@ -7,7 +7,7 @@ from typing import Any, get_args
 from inference.image import MAX_PIXELS
 from inference.predictor import Predictor
 from inference.requests import MAX_IMAGES
-from inference.schema import MAX_STEPS, Algorithm
+from inference.schema import MAX_STEPS, Algorithm, DetectorAlgorithm
 from inference.types import CLASSIFICATION_TASKS
 from serving.arguments import Arguments
 
@@ -24,16 +24,21 @@ def describe(predictor: Predictor, arguments: Arguments, *, tag: str) -> dict[st
         "labels": facts.labels,
         "settings": predictor.folder.settings.model_dump(),
         "metrics": facts.metrics,
-        "engine": {"name": engine.name, "device": engine.device},
+        "engine": {"name": engine.name, "device": engine.device, "choice": _choice(predictor)},
         "explanations": _algorithms(predictor) if arguments.explain else (),
         "limits": _limits(predictor, arguments),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
     }
 
 
+def _choice(predictor: Predictor) -> dict[str, Any] | None:
+    """What engine=auto measured; None for an engine that was named."""
+    return predictor.choice.model_dump(mode="json") if predictor.choice else None
+
+
 def _algorithms(predictor: Predictor) -> tuple[str, ...]:
     is_classifier = predictor.folder.facts.task in CLASSIFICATION_TASKS
-    return get_args(Algorithm) if is_classifier else ()
+    return get_args(Algorithm if is_classifier else DetectorAlgorithm)
 
 
 def _limits(predictor: Predictor, arguments: Arguments) -> dict[str, Any]:
@@ -42,6 +47,7 @@ def _limits(predictor: Predictor, arguments: Arguments) -> dict[str, Any]:
         "max_queue": predictor.max_queue,
         "max_images": MAX_IMAGES,
         "max_body_bytes": arguments.max_body_bytes,
+        "body_timeout_s": arguments.body_timeout_s,
         "max_pixels": MAX_PIXELS,
         "max_n_steps": MAX_STEPS,
         "max_explanations": arguments.max_explanations,

@@ -6,7 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from inference.schema import DetectedObject, ManyImages, SingleImage
+from inference.schema import Box, DetectedObject, ManyImages, SingleImage
+from serving.http import MAX_DEADLINE_MS
 
 _REF = "#/components/schemas/{model}"
 _TAGS = ["Sightline"]
@@ -47,10 +48,26 @@ class ClassScoresAnswer(BaseModel):
     explanation_error: ExplanationError | None = None
 
 
+class ExplainedBox(BaseModel):
+    """Which of the boxes is explained: its place, and what was found there."""
+
+    index: int
+    box: Box
+    label: str
+    score: float
+
+
 class DetectionsAnswer(BaseModel):
     """Objects of one image, the most probable first; none is an empty list."""
 
     boxes: list[DetectedObject]
+    visualizations: list[str | None] | None = Field(
+        default=None, description="PNG as base64 for each box, null where it is not explained"
+    )
+    attributions: list[Any] | None = Field(
+        default=None, description="[h, w] of the image's shape for each box, or null"
+    )
+    explained_boxes: list[ExplainedBox] | None = None
     explanation_error: ExplanationError | None = None
 
 
@@ -81,6 +98,15 @@ _MODELS: Sequence[type[BaseModel]] = (
 )
 
 
+_DEADLINE = {
+    "name": "X-Deadline-Ms",
+    "in": "header",
+    "description": "Milliseconds after which nobody waits for the answer",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS},
+}
+_BEARER = {"key": {"type": "http", "scheme": "bearer"}}
+
+
 def document(base: Mapping[str, Any], *, image_types: Sequence[str]) -> dict[str, Any]:
     """Add /score and /info to the document `base`; `image_types` may be posted as raw bytes."""
     components = base.get("components", {})
@@ -92,7 +118,8 @@ def document(base: Mapping[str, Any], *, image_types: Sequence[str]) -> dict[str
             "/score": {"post": _score(image_types)},
             "/info": {"get": _info()},
         },
-        "components": {**components, "schemas": schemas},
+        "components": {**components, "schemas": schemas, "securitySchemes": _BEARER},
+        "security": [{}, {"key": []}],
         "tags": [{"name": name} for name in _TAGS] + list(base.get("tags", [])),
     }
 
@@ -110,14 +137,18 @@ def _score(image_types: Sequence[str]) -> dict[str, Any]:
     answer = {"anyOf": [_reference(model) for model in answers]}
     refusals = {
         "400": "The request or the image is wrong",
+        "401": "The server has keys, and the request has none of them",
+        "408": "The body did not arrive in time",
         "413": "Body, pixels or number of images over the limit",
         "415": "A content type or an image format that is not served",
         "429": "The queue is full; Retry-After says when to come back",
+        "504": "X-Deadline-Ms passed before the images were scored",
     }
     return {
         "tags": _TAGS,
         "operationId": "score",
         "summary": "Score images, and show which pixels decided",
+        "parameters": [_DEADLINE],
         "requestBody": {
             "required": True,
             "content": {

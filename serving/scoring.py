@@ -8,12 +8,15 @@ from typing import Any
 
 import orjson
 
-from inference.errors import ExplanationFailed, InputError
+from inference.errors import DeadlineExceeded, ExplanationFailed, InputError, SightlineError
 from inference.predictor import Prediction, Predictor
 from inference.requests import ImageRequest
 from inference.responses import error_body, explanation_error_body, result_body
 from inference.schema import XaiParameters
 from serving.explanations import ExplanationQueue
+from serving.records import Record
+
+_NO_EXPLANATIONS = "this server runs with explain=false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,9 @@ class Answer:
     """What one image gets: a body, and its error if that is all there is; stages in seconds."""
 
     body: dict[str, Any]
-    error: InputError | None = None
+    error: SightlineError | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
+    batch_size: int | None = None
 
 
 async def answer_all(
@@ -30,21 +34,28 @@ async def answer_all(
     *,
     predictor: Predictor,
     explanations: ExplanationQueue | None,
+    deadline: float | None = None,
 ) -> list[Answer]:
     """Score the images of one request together and explain those that ask for it.
 
-    Raises Overloaded when the queue has no room for all of them.
+    What is not done at `deadline`, a time of the monotonic clock, gets DeadlineExceeded or goes
+    without its explanation. Cancelling the call drops the images that wait. Raises Overloaded when
+    the queue has no room or no time for all of them, DeadlineExceeded when it has passed already.
     """
+    left_s = _left(deadline)
+    if left_s is not None and left_s <= 0:
+        raise DeadlineExceeded("the deadline passed before the request had arrived")
     requests = [entry for entry in entries if isinstance(entry, ImageRequest)]
     futures = iter(
         predictor.submit(
             [request.image for request in requests],
             settings=[request.settings for request in requests],
+            deadline_s=left_s,
         )
     )
     return await asyncio.gather(
         *(
-            _answer(index, entry, asyncio.wrap_future(next(futures)), explanations)
+            _answer(index, entry, asyncio.wrap_future(next(futures)), explanations, deadline)
             if isinstance(entry, ImageRequest)
             else _refuse(index, entry)
             for index, entry in enumerate(entries)
@@ -60,16 +71,19 @@ def body_and_status(answers: Sequence[Answer]) -> tuple[Any, int]:
     return [answer.body for answer in answers], 200
 
 
-def slowest_stages(answers: Sequence[Answer]) -> dict[str, float]:
-    """Per stage the time of the image that spent most there: images of a request overlap."""
-    slowest: dict[str, float] = {}
+def note(answers: Sequence[Answer], record: Record) -> None:
+    """Add the answers to the request's record; per stage the time of the slowest image."""
+    record.images = len(answers)
     for answer in answers:
+        if answer.error:
+            record.errors.append(answer.error.code)
+        if answer.batch_size:
+            record.batch_sizes.append(answer.batch_size)
         for stage, seconds in answer.stages_s.items():
-            slowest[stage] = max(seconds, slowest.get(stage, 0.0))
-    return slowest
+            record.stages_s[stage] = max(seconds, record.stages_s.get(stage, 0.0))
 
 
-async def _refuse(index: int, error: InputError) -> Answer:
+async def _refuse(index: int, error: SightlineError) -> Answer:
     return Answer(error_body(error, image_index=index), error)
 
 
@@ -78,27 +92,37 @@ async def _answer(
     request: ImageRequest,
     prediction: "asyncio.Future[Prediction]",
     explanations: ExplanationQueue | None,
+    deadline: float | None,
 ) -> Answer:
     try:
         done = await prediction
-    except InputError as error:
+    except SightlineError as error:
         return await _refuse(index, error)
     body = result_body(done.value)
-    stages_s = {"decode": done.prepare_s, "queue": done.queue_s, "forward": done.run_s}
+    stages_s = dict(done.stages_s)
     if request.explain is not None:
         begin = time.perf_counter()
-        body |= await _explanation(request.image, request.explain, explanations)
+        body |= await _explanation(request, request.explain, explanations, deadline)
         stages_s["explain"] = time.perf_counter() - begin
-    return Answer(body, None, stages_s)
+    return Answer(body, None, stages_s, done.batch_size)
 
 
 async def _explanation(
-    image: bytes, parameters: XaiParameters, explanations: ExplanationQueue | None
+    request: ImageRequest,
+    parameters: XaiParameters,
+    explanations: ExplanationQueue | None,
+    deadline: float | None,
 ) -> dict[str, Any]:
     if explanations is None:
-        return explanation_error_body(ExplanationFailed("this server runs with explain=false"))
+        return explanation_error_body(ExplanationFailed(_NO_EXPLANATIONS))
     try:
-        texts = await explanations.explain(image, parameters)
+        texts = await explanations.explain(
+            request.image, parameters, request.settings, timeout_s=_left(deadline)
+        )
     except ExplanationFailed as error:
         return explanation_error_body(error)
     return {key: orjson.Fragment(text) for key, text in texts.items()}
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else deadline - time.monotonic()

@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ FOREIGN = {
     "xai": {"bentoml", "lightning", "starlette", "fastapi"},
     "training": {"bentoml", "starlette", "fastapi"},
 }
+# What only the servers in load_tests/baselines may use; the rest is a client.
+SERVERS = {"bentoml", "litserve", "fastapi", "uvicorn", "onnxruntime", "torch", "starlette"}
 KNOWS_THE_MODEL_STORE = {"training/register.py", "inference/__main__.py"}
 MAX_LINES = 300
 
@@ -84,6 +87,12 @@ def test_a_part_knows_only_its_own_libraries(path: Path) -> None:
     assert not set(imported_packages(path)) & foreign
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "load_tests").rglob("*.py")), ids=relative)
+def test_load_tests_ask_over_http_only(path: Path) -> None:
+    if path.parent.name != "baselines":
+        assert not set(imported_packages(path)) & SERVERS
+
+
 @pytest.mark.parametrize("path", source_files(), ids=relative)
 def test_files_stay_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
@@ -102,7 +111,7 @@ def test_the_lock_file_holds_names_and_versions_only() -> None:
 
 def test_every_dependency_is_in_the_lock_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {wish.split("=")[0].split(">")[0].split("<")[0].strip().lower() for wish in wanted}
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower()
     assert {name for name in names if f"\n{name}==" not in f"\n{lock}"} == set()

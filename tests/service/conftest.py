@@ -10,12 +10,13 @@ from tests.service.stores import registered
 
 @pytest.fixture(scope="session")
 def tag_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Server]]:
-    """One server with onnxruntime and a short queue; test_stop.py, the last file, ends it."""
+    """One server with onnxruntime and a short queue; test_stop.py ends it, see below."""
     home = tmp_path_factory.mktemp("home")
     folder = write_model_folder(home / "model", onnx=True)
     tag = registered(folder.path, "tiny", home=home)
     arguments = (f"model={tag}", "engine=onnxruntime", "device=cpu", "max_queue=64")
-    with running_server(*arguments, "max_explanations=1", home=home) as server:
+    more = ("max_explanations=1", "drain_s=1.5", "grace_s=60")
+    with running_server(*arguments, *more, home=home) as server:
         yield tag, server
 
 
@@ -28,3 +29,8 @@ def server(tag_and_server: tuple[str, Server]) -> Server:
 def client(server: Server) -> Iterator[httpx.Client]:
     with server.client() as client:
         yield client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The test that ends the shared server goes last."""
+    items.sort(key=lambda item: item.path.name == "test_stop.py")

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[2]
 _START_S = 120
@@ -30,6 +31,17 @@ class Server:
         """Open a client whose time-out outlasts an explanation on a busy machine."""
         return httpx.Client(base_url=self.url, timeout=120)
 
+    def child(self, service: str) -> psutil.Process:
+        """Return the worker process of a service."""
+        children = psutil.Process(self.process.pid).children()
+        (found,) = (child for child in children if service in child.cmdline())
+        return found
+
+    def raw(self) -> socket.socket:
+        """Open a plain connection."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return socket.create_connection((host, int(port)), timeout=60)
+
     def stop(self) -> int:
         """Send SIGTERM to the process that was started; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -43,9 +55,16 @@ def environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def running_server(
-    *arguments: str, home: Path, target: str = "service:Scorer", cwd: Path = ROOT
+    *arguments: str,
+    home: Path,
+    target: str = "service:Scorer",
+    cwd: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Serve `target` with `--arg` for each of `arguments`, until the block ends."""
+    """Serve `target` with `--arg` for each of `arguments`, until the block ends.
+
+    `variables` are added to the environment.
+    """
     port = _free_port()
     command = [sys.executable, "-m", "bentoml", "serve", target]
     command += ["--host", "127.0.0.1", "--port", str(port)]
@@ -54,7 +73,11 @@ def running_server(
     log = home / "server.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command, cwd=cwd, env=environment(home), stdout=file, stderr=file
+            command,
+            cwd=cwd,
+            env={**environment(home), **(variables or {})},
+            stdout=file,
+            stderr=file,
         )
     server = Server(f"http://127.0.0.1:{port}", process, log)
     try:

@@ -8,11 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from uvicorn.protocols.http import h11_impl, httptools_impl
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # BentoML uses what pathspec and pydantic have deprecated
@@ -22,6 +24,11 @@ with warnings.catch_warnings():
     from _bentoml_impl.server import serving
     from _bentoml_sdk.service.dependency import Dependency
     from bentoml._internal.bento.bento import BaseBentoInfo
+    from bentoml._internal.server.http import instruments
+    from bentoml._internal.utils import circus
+    from circus import arbiter, watcher
+
+    from serving import supervisor
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -47,26 +54,43 @@ class Marker:
         await self.app(scope, receive, marked)
 
 
+class Inner:
+    """Middleware that was added later, and is therefore closer to the route."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def marked(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert b"x-marker" not in dict(message["headers"])
+            await send(message)
+
+        await self.app(scope, receive, marked)
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     with TestClient(toy_service().to_asgi()) as client:
         yield client
 
 
-def toy_service() -> Any:
-    routes = [Route(path, ours) for path in ("/", "/docs.json", "/score")]
+def toy_service(*, is_ready: bool = True) -> Any:
+    routes = [Route(path, ours) for path in ("/", "/docs.json", "/score", "/metrics")]
 
-    @bentoml.service
+    @bentoml.service(metrics={"enabled": False}, logging={"access": {"enabled": False}})
     @bentoml.asgi_app(Starlette(routes=routes))
     class Toy:
-        pass
+        async def __is_ready__(self) -> bool:
+            return is_ready
 
     Toy.add_asgi_middleware(Marker)
+    Toy.add_asgi_middleware(Inner)
     return Toy
 
 
 def test_mounted_routes_hide_bentomls_and_know_the_service(client: TestClient) -> None:
-    for path in ("/", "/docs.json", "/score"):
+    for path in ("/", "/docs.json", "/score", "/metrics"):
         assert client.get(path).text == "ours, in Toy"
     assert client.get("/livez").text == "\n"
     assert client.get("/static_content/swagger-ui.css").status_code == 200
@@ -118,3 +142,48 @@ def test_the_deployment_hook_runs_before_any_worker_starts() -> None:
         def check() -> None: ...
 
     assert Hooked.check.__bentoml_deployment_hook__  # the other order of decorators loses it
+
+
+@pytest.mark.parametrize(("is_ready", "status"), [(True, 200), (False, 503)])
+def test_readyz_asks_the_service(is_ready: bool, status: int) -> None:
+    with TestClient(toy_service(is_ready=is_ready).to_asgi()) as client:
+        assert client.get("/readyz").status_code == status
+        assert client.get("/livez").status_code == 200
+
+
+def test_bentomls_own_metrics_and_access_log_can_be_left_out(client: TestClient) -> None:
+    """Its metrics keep every path that anybody asks for: memory without bounds."""
+    middleware = [one.cls.__name__ for one in client.app.user_middleware]
+    assert "RunnerTrafficMetricsMiddleware" not in middleware
+    assert "AccessLogMiddleware" not in middleware
+    assert middleware.index("Marker") < middleware.index("Inner")
+    assert 'endpoint = scope["path"]' in inspect.getsource(instruments)
+
+
+def test_the_supervisor_can_be_replaced_before_it_is_made() -> None:
+    made = inspect.getsource(circus.create_standalone_arbiter)
+    assert "ThreadedArbiter if threaded else Arbiter" in made
+    assert 'check_delay=kwargs.pop("check_delay", 10)' in made
+    serve = inspect.getsource(serving.serve_http)
+    assert serve.index("server_on_deployment(svc)") < serve.index("= create_standalone_arbiter(")
+    assert (supervisor.ENTRY, supervisor.ENTRY_SOCKET) == ("service", serving.API_SERVER_NAME)
+    assert f'name="{supervisor.ENTRY}",' in serve
+
+
+def test_circus_stops_watchers_through_the_method_that_is_overridden() -> None:
+    for method in (arbiter.Arbiter.stop, arbiter.Arbiter._Arbiter__stop):
+        source = inspect.getsource(method)
+        assert source.index("self._stopping = True") < source.index("self._stop_watchers(")
+    for name in ("graceful_timeout", "respawn", "hooks"):
+        assert f"self.{name}" in inspect.getsource(watcher.Watcher)
+    assert '"after_reap", process_status=process_status, **msg' in inspect.getsource(
+        watcher.Watcher.reap_process
+    )
+
+
+def test_uvicorn_handles_signals_by_a_method_of_the_server() -> None:
+    source = inspect.getsource(uvicorn.Server.capture_signals)
+    assert "signal.signal(sig, self.handle_exit)" in source
+    for protocol in (h11_impl.H11Protocol, httptools_impl.HttpToolsProtocol):
+        for name in ("timeout_keep_alive_task", "cycle", "transport"):
+            assert f"self.{name}" in inspect.getsource(protocol)

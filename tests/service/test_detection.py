@@ -26,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         family="maskrcnn_resnet18_fpn",
         settings={"min_size": 64, "max_size": 128, "box_score_thresh": 0.3},
     )
-    arguments = (f"model={folder.path}", "explain=false", "device=cpu")
+    arguments = (f"model={folder.path}", "device=cpu", "engine=torch")
     with running_server(*arguments, home=home) as server, server.client() as client:
         yield client
 
@@ -120,15 +120,40 @@ def rounded(answer: Any) -> Any:
     ]
 
 
-def test_explanations_that_a_detector_lacks_do_not_cost_the_boxes(client: httpx.Client) -> None:
-    (answer,) = score(client, {"image_base64": TEXT, "model_explainability": True}).json()
+def explained(client: httpx.Client, **parameters: Any) -> dict[str, Any]:
+    body = {"image_base64": TEXT, "model_explainability": True, "settings": LOW}
+    (answer,) = score(client, {**body, "xai_parameters": parameters}).json()
+    return answer
+
+
+def test_chosen_boxes_are_explained_beside_all_boxes(client: httpx.Client) -> None:
+    answer = explained(client, boxes=[1], attributions=True)
+    pictures, maps = answer["visualizations"], answer["attributions"]
+    assert len(pictures) == len(maps) == len(answer["boxes"]) > 2
+    assert [i for i, picture in enumerate(pictures) if picture] == [1]
+    assert base64.b64decode(pictures[1]).startswith(b"\x89PNG")
+    assert [len(maps[1]), len(maps[1][0])] == [90, 120]
+    (told,) = answer["explained_boxes"]
+    assert (told["index"], told["label"]) == (1, answer["boxes"][1]["label"])
+    assert told["box"] == pytest.approx(answer["boxes"][1]["box"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [({"boxes": [999]}, "999"), ({"xai_algorithm": "integrated_gradients"}, "odam")],
+)
+def test_an_explanation_that_cannot_be_does_not_cost_the_boxes(
+    client: httpx.Client, parameters: dict[str, Any], words: str
+) -> None:
+    answer = explained(client, **parameters)
     assert list(answer) == ["boxes", "explanation_error"]
+    assert words in answer["explanation_error"]["message"]
 
 
 def test_info_tells_settings_and_task(client: httpx.Client) -> None:
     info = client.get("/info").json()
     assert info["task"] == "image_instance_segmentation"
-    assert info["explanations"] == []
+    assert info["explanations"] == ["odam", "xrai"]
     assert info["settings"]["mask_pixel_score_threshold"] == 0.5
 
 

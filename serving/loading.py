@@ -1,0 +1,44 @@
+"""A worker's predictor, loaded in a thread while the worker already answers probes."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+from inference.errors import SightlineError
+from inference.predictor import Predictor
+
+log = logging.getLogger("bentoml.sightline")
+
+_FAILED = 70  # exit status of a worker that cannot serve; sysexits.h calls it an internal error
+_ANSWERS_S = 0.5  # for answers on their way when a worker ends itself
+
+
+class LoadingPredictor:
+    """Call in the running event loop. A worker whose model cannot be loaded ends."""
+
+    def __init__(self, load: Callable[[], Predictor]) -> None:
+        self._task = asyncio.ensure_future(asyncio.to_thread(load))
+        self._task.add_done_callback(_end_if_failed)
+
+    async def get(self) -> Predictor:
+        """Return the predictor once it is loaded: a worker that has just started answers late."""
+        return await asyncio.shield(self._task)
+
+    def now(self) -> Predictor | None:
+        """Return the predictor, None while it is loaded."""
+        return self._task.result() if self._task.done() else None
+
+
+def end_soon(reason: str) -> None:
+    """End this process, so that another replaces it, when answers have been sent."""
+    log.critical("%s; this worker ends and is replaced", reason)
+    asyncio.get_running_loop().call_later(_ANSWERS_S, os._exit, _FAILED)
+
+
+def _end_if_failed(task: "asyncio.Task[Predictor]") -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    is_for_people = isinstance(error, SightlineError)
+    log.critical("the model was not loaded: %s", error, exc_info=None if is_for_people else error)
+    os._exit(_FAILED)
