@@ -8,11 +8,13 @@ import typer
 
 from inference.errors import SightlineError
 from inference.model_folder import open_model_folder
+from training.automl.resolved import is_sweep
 from training.data.convert import convert_csv, convert_folder
 from training.data.convert_coco import convert_coco
 from training.data.convert_masks import convert_masks
 from training.data.convert_voc import convert_voc
 from training.data.convert_yolo import convert_yolo
+from training.data.doctor.command import check_data
 from training.data.to_coco import to_coco
 from training.jobs import prepare, run_trials
 from training.runs import RUNS, Run, all_runs, find_model, find_run
@@ -20,6 +22,7 @@ from training.show import (
     CONSOLE,
     print_conversion,
     print_data_report,
+    print_replay,
     print_run,
     print_runs,
     progress_bar,
@@ -30,17 +33,19 @@ app = typer.Typer(
 )
 convert_app = typer.Typer(no_args_is_help=True, help="Make a JSONL data set from other formats.")
 app.add_typer(convert_app, name="convert")
+app.command("check-data")(check_data)
 
 Output = Annotated[Path, typer.Argument(help="JSONL file, or folder that becomes an MLTable.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value, replaces a value of the job.")
+]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
 
 
 @app.command()
 def run(
     job: Annotated[Path, typer.Argument(help="Job file (YAML).")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, replaces a value of the job.")
-    ] = None,
+    overrides: Overrides = None,
     runs: RunsFolder = RUNS,
 ) -> None:
     """Train what a job file asks for."""
@@ -59,6 +64,46 @@ def resume(name: Annotated[str, typer.Argument(help="Run.")], runs: RunsFolder =
     _run(find_run(runs, name))
 
 
+@app.command()
+def validate(
+    job: Annotated[Path, typer.Argument(help="Job file (YAML).")],
+    overrides: Overrides = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Check a job file and tell how much it asks for; nothing is trained or written."""
+    from training.validate import validate as validate_job
+
+    for line in validate_job(job, overrides=overrides or [], root=runs):
+        CONSOLE.print(line, markup=False, highlight=False)
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(help="Run of a sweep.")],
+    policy: Annotated[
+        str, typer.Option(help="bandit, median_stopping or truncation_selection.")
+    ] = "bandit",
+    slack_factor: float | None = None,
+    slack_amount: float | None = None,
+    truncation_percentage: int | None = None,
+    exclude_finished_jobs: bool | None = None,
+    evaluation_interval: int = 1,
+    delay_evaluation: int = 0,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Tell what an early-termination policy would have saved in a sweep that has run."""
+    options = {
+        "type": policy,
+        "slack_factor": slack_factor,
+        "slack_amount": slack_amount,
+        "truncation_percentage": truncation_percentage,
+        "exclude_finished_jobs": exclude_finished_jobs,
+        "evaluation_interval": evaluation_interval,
+        "delay_evaluation": delay_evaluation,
+    }
+    print_replay(find_run(runs, name), options)
+
+
 @app.command(name="list")
 def list_runs(runs: RunsFolder = RUNS) -> None:
     """List all runs."""
@@ -67,7 +112,7 @@ def list_runs(runs: RunsFolder = RUNS) -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Run.")], runs: RunsFolder = RUNS) -> None:
-    """Show one run: state, metrics, where its model is."""
+    """Show one run: state, trials, metrics, where its model is."""
     print_run(find_run(runs, name))
 
 
@@ -197,6 +242,9 @@ def _run(run: Run) -> None:
     code = run_trials(run)
     if code == 130:
         CONSOLE.print(f"stopped; go on with: python -m training resume {run.name}", markup=False)
+    if code == 1 and is_sweep(run):
+        print_run(run)
+        CONSOLE.print("no trial has completed; why stands in the table's trials", markup=False)
     if code != 0:
         raise typer.Exit(code)
     print_run(run)

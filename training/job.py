@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from inference.errors import UsageError
 from inference.types import Task
 from inference.validation import describe
+from training.automl.checks import check_grid, check_space
+from training.automl.spaces import parse_space
+from training.automl.sweep_schema import parse_sweep
 from training.data.locations import is_path, table_path
 from training.hyperparameter_names import job_parameters
 from training.job_overrides import with_override
@@ -17,6 +20,7 @@ from training.job_schema import DataInput, JobFile, Limits
 from training.job_values import canonical
 from training.job_yaml import read_yaml, without_nulls
 
+Mode = Literal["single", "sweep", "automode"]
 # The metrics that Azure can optimise; a task's first one is its default.
 PRIMARY_METRICS: Mapping[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: (
@@ -43,8 +47,10 @@ class Job:
     """What a job file asks for. Paths are absolute; whether they exist shows when data are read.
 
     parameters: `training_parameters` under the names of job files, `advanced_settings` unpacked;
-    `hyperparameters.resolve` checks their values. datastores: Azure datastore or URL prefix to the
-    folder that holds its files. ignored: keys of the file that mean something on Azure only.
+    `hyperparameters.resolve` checks their values. mode: one trial, a sweep over `search_space`, or
+    trials that the system chooses. search_space and sweep, as the file has them, are valid.
+    datastores: Azure datastore or URL prefix to the folder that holds its files. ignored: keys of
+    the file that mean something on Azure only.
     """
 
     task: Task
@@ -60,6 +66,9 @@ class Job:
     target_column_name: str
     limits: Limits
     parameters: dict[str, Any]
+    mode: Mode
+    search_space: list[dict[str, Any]]
+    sweep: dict[str, Any]
     datastores: Mapping[str, str]
     ignored: tuple[str, ...]
     source: Path
@@ -89,12 +98,15 @@ def _job(file: JobFile, source: Path) -> Job:
     task = Task(canonical("task", file.task, [task.value for task in Task]))
     metrics = PRIMARY_METRICS[task]
     metric = canonical("primary_metric", file.primary_metric or metrics[0], metrics)
-    _refuse_what_is_to_come(file)
     folder = source.absolute().parent
     stores = {name: _from(folder, target) for name, target in file.datastores.items()}
     validation = None
     if file.validation_data is not None:
         validation = _table("validation_data", file.validation_data, folder, stores)
+    parameters = _parameters(file.training_parameters, task, folder)
+    mode = _mode(file)
+    if mode == "sweep":
+        _check_sweep(file, parameters, task)
     return Job(
         task=task,
         name=file.name,
@@ -108,25 +120,32 @@ def _job(file: JobFile, source: Path) -> Job:
         validation_data_size=file.validation_data_size,
         target_column_name=file.target_column_name,
         limits=file.limits,
-        parameters=_parameters(file.training_parameters, task, folder),
+        parameters=parameters,
+        mode=mode,
+        search_space=file.search_space,
+        sweep=file.sweep,
         datastores=stores,
         ignored=file.ignored_keys(),
         source=source.absolute(),
     )
 
 
-def _refuse_what_is_to_come(file: JobFile) -> None:
-    found = {
-        "sweep=null": file.sweep,
-        "search_space=null": file.search_space,
-        "limits.max_trials=1": file.limits.max_trials > 1,
-    }
-    changes = " ".join(f"--set {change}" for change, is_there in found.items() if is_there)
-    if changes:
+def _mode(file: JobFile) -> Mode:
+    if file.search_space:
+        return "sweep"
+    if file.sweep:
         raise UsageError(
-            "sweeps are not yet supported; one trial with fixed training_parameters is: "
-            f"use `{changes}`"
+            "sweep needs a search_space, a list of sub-spaces; without both, limits.max_trials > 1 "
+            "lets the system choose"
         )
+    return "automode" if file.limits.max_trials > 1 else "single"
+
+
+def _check_sweep(file: JobFile, parameters: Mapping[str, Any], task: Task) -> None:
+    sweep, space = parse_sweep(file.sweep), parse_space(file.search_space)
+    check_space(space, parameters, task=task)
+    if sweep.algorithm == "grid":
+        check_grid(space)
 
 
 def _table(key: str, data: DataInput, folder: Path, stores: Mapping[str, str]) -> Path:

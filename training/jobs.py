@@ -1,58 +1,57 @@
-"""One job from its file to its run folder: prepared and checked first, then its trial started."""
+"""A job from its file to its run folder: prepared and checked first, then its trials started."""
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from inference.errors import UsageError
 from inference.files import read_json, write_text_atomically
+from training.automl.leaderboard import point_best_at
+from training.automl.resolved import is_sweep, trial_facts
+from training.automl.sweep import run_sweep, sweep_section
 from training.data.check_images import Progress
 from training.data.load import DataSplit, load_datasets
 from training.data.split_files import write_split
 from training.environment import environment
-from training.hyperparameters import Hyperparameters, resolve
+from training.hyperparameters import resolve
 from training.job import Job, read_job
-from training.runs import Run, Trial, find_run, new_run, write_json
+from training.runs import Run, Trial, new_run, write_json
+from training.starting_point import seed_of, with_starting_weights
 
 
 def prepare(
     path: Path, *, overrides: Sequence[str], root: Path, progress: Progress | None = None
 ) -> tuple[Run, Job, DataSplit]:
-    """Read job and data, and make the run folder with its one trial.
+    """Read job and data, and make the run folder: with its one trial, or ready for a sweep.
 
     `progress` is told how many images are checked, and of how many.
 
     Raises UsageError for every mistake that can be seen before training; nothing is left behind.
     """
     job = read_job(path, overrides=overrides)
-    parameters = _with_checkpoint(resolve(job.parameters, task=job.task), root)
-    seed = parameters.random_seed
-    if seed is None:
-        seed = secrets.randbelow(2**31)
+    given = with_starting_weights(job.parameters, root)
+    if job.mode != "sweep":  # a sweep's parameters are whole only together with a sub-space
+        resolve(given, task=job.task)
+    seed = seed_of(given)
     data = load_datasets(job, seed=seed, progress=progress)
     name = job.name or _new_name(job)
     with new_run(root, experiment=job.experiment_name, name=name) as run:
         shutil.copyfile(path, run.path / "job.yaml")
-        _write_inputs(run, job, parameters, data)
-        run.new_trial(
-            {
-                "task": job.task.value,
-                "primary_metric": job.primary_metric,
-                "labels": list(data.labels),
-                "seed": seed,
-                "timeout_minutes": job.limits.timeout_minutes,
-                "data_hash": data.report()["hash"],
-                "parameters": parameters.model_dump(mode="json"),
-            }
+        _write_inputs(run, data)
+        write_text_atomically(
+            run.path / "job.resolved.yaml",
+            yaml.safe_dump(_resolved(job, given, data, seed), sort_keys=False, allow_unicode=True),
         )
+        if job.mode == "single":
+            parameters = resolve(given, task=job.task).model_dump(mode="json")
+            run.new_trial({**trial_facts(run), "parameters": parameters})
         run.log_event("created")
     return Run(root / job.experiment_name / name), job, data
 
@@ -60,47 +59,24 @@ def prepare(
 def run_trials(run: Run) -> int:
     """Run what is not completed yet; return the exit code of the trial that ended badly, or 0."""
     with run.locked():
-        for trial in run.trials():
-            if trial.status()["state"] != "completed":
-                code = _run_in_subprocess(run, trial)
-                if code != 0:
-                    return code
-        write_leaderboard(run)
+        if is_sweep(run):
+            return run_sweep(run)
+        (trial,) = run.trials()
+        if trial.status()["state"] != "completed":
+            code = _run_in_subprocess(run, trial)
+            if code != 0:
+                return code
+        _write_leaderboard(run, trial)
     return 0
 
 
-def write_leaderboard(run: Run) -> None:
-    """Rank completed trials by the primary metric and point `best` at the first."""
-    rows = []
-    for trial in run.trials():
-        status, stated = trial.status(), read_json(trial.path / "params.json")
-        if status["state"] == "completed":
-            metric = stated["primary_metric"]
-            value = status["metrics"][metric]
-            rows.append({"trial": trial.path.name, "metric": metric, "value": value})
-    rows.sort(key=lambda row: -row["value"])
+def _write_leaderboard(run: Run, trial: Trial) -> None:
+    """The leaderboard of one trial, and the link to it."""
+    metric = read_json(trial.path / "params.json")["primary_metric"]
+    value = trial.status()["metrics"][metric]
+    rows = [{"trial": trial.path.name, "state": "completed", "metric": metric, "value": value}]
     write_json(run.path / "leaderboard.json", rows)
-    if rows:
-        _point_best_at(run, rows[0]["trial"])
-
-
-def _with_checkpoint(parameters: Hyperparameters, root: Path) -> Hyperparameters:
-    """Replace `checkpoint_run_id` (a run, a trial's folder or a checkpoint) by its weights.
-
-    Raises UsageError when what the trial is to start from does not exist.
-    """
-    source = parameters.checkpoint_run_id
-    if source is None:
-        if parameters.weights is not None and not parameters.weights.exists():
-            raise UsageError(f"training_parameters: weights {parameters.weights} do not exist")
-        return parameters
-    path = Path(source)
-    if not path.exists():
-        path = find_run(root, source).path / "best"
-    checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-    if not checkpoint.is_file():
-        raise UsageError(f"checkpoint_run_id {source!r}: there is no checkpoint {checkpoint}")
-    return parameters.model_copy(update={"weights": checkpoint.absolute()})
+    point_best_at(run, trial.path.name)
 
 
 def _run_in_subprocess(run: Run, trial: Trial) -> int:
@@ -131,31 +107,30 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _write_inputs(run: Run, job: Job, parameters: Hyperparameters, data: DataSplit) -> None:
-    resolved = {
-        "task": job.task.value,
-        "experiment_name": job.experiment_name,
-        "primary_metric": job.primary_metric,
-        "training_data": str(job.training_data),
-        "validation_data": str(job.validation_data) if job.validation_data else None,
-        "limits": job.limits.model_dump(),
-        "training_parameters": parameters.model_dump(mode="json"),
-    }
-    write_text_atomically(
-        run.path / "job.resolved.yaml",
-        yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True),
-    )
+def _write_inputs(run: Run, data: DataSplit) -> None:
+    """Data read, checked and split, once for all trials."""
     write_json(run.path / "env.json", environment())
     write_json(run.path / "data.json", data.report())
     write_split(run.path / "train.jsonl", data.train.records)
     write_split(run.path / "validation.jsonl", data.validation.records)
 
 
-def _point_best_at(run: Run, trial: str) -> None:
-    temporary = run.path / ".best.tmp"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(Path("trials") / trial)
-    temporary.replace(run.path / "best")
+def _resolved(job: Job, given: Mapping[str, Any], data: DataSplit, seed: int) -> dict[str, Any]:
+    """What job.resolved.yaml says: all that a run is resumed from."""
+    is_single = job.mode == "single"
+    parameters = resolve(given, task=job.task).model_dump(mode="json") if is_single else given
+    return {
+        "mode": job.mode,
+        "task": job.task.value,
+        "experiment_name": job.experiment_name,
+        "primary_metric": job.primary_metric,
+        "training_data": str(job.training_data),
+        "validation_data": str(job.validation_data) if job.validation_data else None,
+        "limits": job.limits.model_dump(),
+        "seed": seed,
+        "training_parameters": dict(parameters),
+        **({} if is_single else sweep_section(job, given, data)),
+    }
 
 
 def _new_name(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 runs/<experiment>/<job>/   job.yaml  job.resolved.yaml  env.json  data.json  train.jsonl
                            validation.jsonl  events.jsonl  leaderboard.json  best → trials/000
+                           clock.json (sweeps: seconds spent)
   trials/<nnn>/            params.json  status.json  metrics.jsonl  log.txt  evaluation.json
                            checkpoints/{last,best}.ckpt  model/
 """
@@ -72,17 +73,26 @@ class Run:
         """All trials, in the order in which they were made."""
         return [Trial(path) for path in sorted((self.path / "trials").glob("[0-9]*"))]
 
-    def new_trial(self, parameters: Mapping[str, Any]) -> Trial:
-        """Make the next trial's folder with its parameters."""
-        trial = Trial(self.path / "trials" / f"{len(self.trials()):03d}")
-        trial.path.mkdir(parents=True)
-        write_json(trial.path / "params.json", parameters)
+    def new_trial(self, parameters: Mapping[str, Any], *, number: int = 0) -> Trial:
+        """Make a trial's folder with its parameters; it appears with them, or not at all."""
+        trial = Trial(self.path / "trials" / f"{number:03d}")
+        staging = trial.path.with_name(f".{trial.path.name}.partial")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        write_json(staging / "params.json", parameters)
+        staging.rename(trial.path)
         return trial
 
     def log_event(self, event: str, **facts: Any) -> None:
-        """Append to events.jsonl."""
+        """Append to events.jsonl, in one write: a crash leaves a whole line or none of it."""
         with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": now(), "event": event, **facts}) + "\n")
+
+    def events(self) -> list[dict[str, Any]]:
+        """What has happened, in order; a line that a full disk cut short is left out."""
+        path = self.path / "events.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [event for line in lines if (event := _parsed(line)) is not None]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -96,6 +106,13 @@ class Run:
             except BlockingIOError:
                 raise UsageError(f"run {self.name} is being worked on by another process") from None
             yield
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
 
 
 @contextmanager

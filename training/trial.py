@@ -1,11 +1,14 @@
 """One trial, a process of its own: it reads its parameters and writes only files.
 
-    python -m training.trial runs/<experiment>/<job>/trials/<nnn>
+    python -m training.trial runs/<experiment>/<job>/trials/<nnn> [--seconds S] [--controlled]
 
+--seconds: the time it has; left out, what the job's timeout leaves. --controlled: it stops when its
+standard input ends, for then the controller that started it is gone.
 Exit codes: 0 completed, 2 a mistake in data or parameters, 130 stopped by a signal, else 1.
 Started again in the same folder it goes on from checkpoints/last.ckpt.
 """
 
+import argparse
 import logging
 import signal
 import sys
@@ -21,6 +24,7 @@ from inference.errors import SightlineError, UsageError
 from inference.families import FAMILIES
 from inference.files import read_json
 from inference.types import Task
+from training.automl.lifeline import trial_lock, watch_controller
 from training.data.split_files import read_split
 from training.environment import environment
 from training.fit import fit
@@ -57,14 +61,21 @@ class StopSignals:
             raise Stopped
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, *, seconds: float | None = None, controlled: bool = False) -> int:
     """Run the trial in `folder` and return the exit code."""
-    trial = Trial(folder)
+    if controlled:
+        watch_controller()
+    with trial_lock(folder):
+        return _main(Trial(folder), seconds)
+
+
+def _main(trial: Trial, seconds: float | None) -> int:
+    folder = trial.path
     log_to(folder / "log.txt")
     signals = StopSignals()
     trial.write_status("running")
     try:
-        metrics = run_trial(trial)
+        metrics = run_trial(trial, seconds=seconds)
     except SightlineError as error:
         return _fail(trial, str(error), exit_code=2)
     except (Stopped, Exception) as error:  # whatever it was, the run store must know of it
@@ -78,14 +89,19 @@ def main(folder: Path) -> int:
     return 0
 
 
-def run_trial(trial: Trial) -> dict[str, float]:
-    """Train, evaluate the best epoch and export it; return its metrics."""
+def run_trial(trial: Trial, *, seconds: float | None = None) -> dict[str, float]:
+    """Train, evaluate the best epoch and export it; return its metrics.
+
+    `seconds` end training with its best epoch; None takes what the job's timeout leaves.
+    """
     stated = read_json(trial.path / "params.json")
     data = _read_data(_run_of(trial), stated)
     schema = schema_for(data.task, stated["parameters"]["model_name"])
     parameters = schema.model_validate(stated["parameters"])
     recipe = recipe_for(data, parameters, seed=stated["seed"])
-    network, validation = _train(trial, recipe, parameters, stated)
+    network, validation = _train(
+        trial, recipe, parameters, stated, seconds=_seconds_left(trial, stated, seconds)
+    )
     results = recipe.evaluate(network, validation)
     write_json(trial.path / "evaluation.json", results)
     LOG.info("checking that ONNX and the server's code compute what the trained network does")
@@ -97,7 +113,12 @@ def run_trial(trial: Trial) -> dict[str, float]:
 
 
 def _train(
-    trial: Trial, recipe: Recipe, parameters: Hyperparameters, stated: dict[str, Any]
+    trial: Trial,
+    recipe: Recipe,
+    parameters: Hyperparameters,
+    stated: dict[str, Any],
+    *,
+    seconds: float,
 ) -> tuple[nn.Module, DataLoader[Any]]:
     """Fill checkpoints/, from the last one on if there is one.
 
@@ -108,14 +129,13 @@ def _train(
     family = FAMILIES[parameters.model_name]
     freeze_layers(network, family, layers_to_freeze=parameters.layers_to_freeze)
     loaders = recipe.loaders()
-    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
     fit(
         recipe.module(network, batches_per_epoch=len(loaders[0])),
         loaders,
         parameters,
         folder=trial.path,
         primary_metric=stated["primary_metric"],
-        seconds=60 * stated["timeout_minutes"] - spent,
+        seconds=seconds,
         callbacks=recipe.callbacks(),
         clip_norm=recipe.clip_norm,
     )
@@ -124,6 +144,13 @@ def _train(
         raise UsageError("the time limit ended training before its first evaluation")
     load_weights(network, best, heads=())
     return network.eval(), loaders[1]
+
+
+def _seconds_left(trial: Trial, stated: dict[str, Any], given: float | None) -> float:
+    if given is not None:
+        return given
+    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
+    return 60 * stated["timeout_minutes"] - spent
 
 
 def _provenance(trial: Trial, stated: dict[str, Any]) -> dict[str, Any]:
@@ -155,5 +182,13 @@ def _fail(trial: Trial, text: str, *, exit_code: int) -> int:
     return exit_code
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training.trial")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--controlled", action="store_true")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(**vars(_arguments())))

@@ -61,8 +61,6 @@ def test_overrides_reach_the_hyperparameters(tmp_path, override, name, value):
         (BASE + "limts: {}\n", "did you mean 'limits'"),
         (BASE + "limits: {max_trails: 2}\n", "did you mean 'max_trials'"),
         (BASE + "limits: {max_trials: 0}\n", r"limits\.max_trials"),
-        (BASE + "limits: {max_trials: 5}\n", "not yet"),
-        (BASE + "search_space: [{model_name: resnet18}]\n", "not yet"),
         (BASE + "primary_metric: iou\n", "accuracy"),
         ("task: image_classification\n", "training_data is missing"),
         ("task: [\n", r"job\.yml:\d+: not valid YAML"),
@@ -78,7 +76,6 @@ def test_overrides_reach_the_hyperparameters(tmp_path, override, name, value):
         (BASE + "limits: {timeout_minutes: 90000}\n", r"limits\.timeout_minutes: .*86400"),
         (BASE + "limits: 3\n", "limits: .*got 3"),
         (BASE + "validation_data_size: 1\n", "validation_data_size: .*less than 1, got 1"),
-        (BASE + "sweep: {sampling_algorithm: random}\n", "use `--set sweep=null`"),
         (BASE + "training_parameters: {lerning_rate: 1}\n", "did you mean 'learning_rate'"),
         (BASE + "training_parameters: {min_size: 1}\n", "hyperparameter of image_object_detection"),
         (BASE + "validation_data: {pth: a}\n", "unknown key in validation_data 'pth'"),
@@ -147,14 +144,6 @@ def test_a_table_in_a_datastore_is_found_through_the_mapping(tmp_path):
     text = BASE.replace("table.jsonl", "azureml://datastores/store/paths/data")
     read = job(tmp_path, text, overrides=[f"datastores.store={tmp_path}"])
     assert read.training_data == tmp_path / "data"
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the examples beside the checkout are missing")
-@pytest.mark.parametrize("kind", ["sweep", "automode"])
-@pytest.mark.parametrize("task", ["multiclass", "multilabel", "detection", "segmentation"])
-def test_sweeps_written_by_azures_sdk_are_read_up_to_what_is_not_yet_supported(task, kind):
-    with pytest.raises(UsageError, match="not yet"):
-        read_job(SHARED / "examples" / "jobs" / f"{task}-{kind}.yml")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the examples beside the checkout are missing")
