@@ -16,9 +16,16 @@ from inference.schema import XaiParameters
 from xai.explainer import explanation_body, load_explainer
 
 
+_NICE = 10  # a tenth of the weight of a process that scores: slow on a busy machine, not starved
+
+
 def yield_to_scores(*, threads: int | None, device: str) -> None:
-    """Give this process the lowest priority and, on CPU, `threads` or half of the cores."""
-    os.nice(10)
+    """Give this process a low priority and, on CPU, `threads` or half of the cores."""
+    os.nice(_NICE)
+    # BentoML starts every worker in a session of its own, and outside of containers Linux shares
+    # the CPU evenly between sessions, whatever their processes' niceness, unless told here.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
     if threads is None and resolve_device(device) == "cpu":
         threads = max(1, usable_cores() // 2)
     if threads is not None:
