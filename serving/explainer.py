@@ -1,8 +1,10 @@
 """Encoded image in, JSON out, within a deadline: what the explainer's process runs."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
