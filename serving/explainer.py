@@ -17,7 +17,6 @@ from inference.responses import dump_json, explanation_error_body
 from inference.schema import XaiParameters
 from xai.explainer import explanation_body, load_explainer
 
-
 _NICE = 10  # a tenth of the weight of a process that scores: slow on a busy machine, not starved
 
 
