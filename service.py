@@ -38,7 +38,7 @@ from serving.loading import LoadingPredictor, end_soon
 from serving.metrics import EXPOSITION_TYPE, Metrics, exposition
 from serving.models import LocatedModel, locate_model
 from serving.openapi import SWAGGER_PAGE, document
-from serving.records import Record, record_of
+from serving.records import RequestRecord, record_of
 from serving.scoring import answer_all, body_and_status, note
 from serving.stopping import Stopping
 from serving.supervisor import STOP_S, supervise
@@ -238,7 +238,7 @@ class Scorer:
             self.explanations.stop(ARGUMENTS.grace_s - STOP_S)
 
 
-def _end_of_request(record: Record) -> None:
+def _end_of_request(record: RequestRecord) -> None:
     METRICS.request(record)
     logs.request(record, ARGUMENTS.log_format)
 

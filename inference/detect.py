@@ -77,9 +77,9 @@ class DetectionPipeline:
         candidates = self.candidates(items)
         chosen = [choose(candidates, i, view.settings) for i, view in enumerate(items)]
         if self._family.mask_head is None:
-            return [_detections(*one) for one in chosen]
+            return [as_detections(*one) for one in chosen]
         masks = self._masks(candidates, chosen)
-        return [_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
+        return [as_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
 
     def candidates(self, items: Sequence[View]) -> Candidates:
         """One forward pass, before anything is chosen."""
@@ -215,14 +215,20 @@ def canvas_side(settings: DetectionSettings) -> int:
     return settings_of(settings, ShortSideSettings).min_size
 
 
-def _detections(
-    boxes: Tensor, scores: Tensor, label_ids: Tensor, masks: Tensor | None = None
+def as_detections(
+    boxes: Tensor,
+    scores: Tensor,
+    label_ids: Tensor,
+    masks: Tensor | None = None,
+    ids: NDArray[np.int64] | None = None,
 ) -> Detections:
+    """From tensors on any device and of any precision to arrays."""
     return Detections(
         boxes.float().cpu().numpy(),
         scores.float().cpu().numpy(),
         label_ids.cpu().numpy(),
         None if masks is None else masks.float().cpu().numpy(),
+        ids,
     )
 
 

@@ -10,18 +10,18 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from inference.errors import BadImage, TooLarge, UnsupportedImage
 
-# Pillow opens MPO, the two-picture JPEG that many phones write, through its JPEG plugin.
+# Pillow opens MPO through its JPEG plugin.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 50_000_000
-_JPEG_FORMATS = ("JPEG", "MPO")
+JPEG_FORMATS = ("JPEG", "MPO")  # MPO: the two-picture JPEG that many phones write
 _TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
+    5: lambda a: a.swapaxes(0, 1),
     6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a),
 }
 
@@ -45,11 +45,12 @@ def decode_image(
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, max_pixels)
             reserve(3 * image.width * image.height)
-            if image.format in _JPEG_FORMATS and image.mode in ("RGB", "L"):
+            if image.format in JPEG_FORMATS and image.mode in ("RGB", "L"):
                 pixels = _jpeg_to_rgb(data, image)
             else:
                 pixels = _any_to_rgb(image)
-            return _upright(pixels, image)
+            # Not before: Pillow turns a TIFF itself while it decodes, and then forgets the tag.
+            return turn_upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except (TooLarge, UnsupportedImage):
@@ -86,9 +87,9 @@ def _any_to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-def _upright(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]:
-    """Turn by the EXIF orientation, which Pillow removes where it has turned a TIFF itself."""
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn (H, W, …) by an EXIF orientation; 1, and what EXIF does not know, is upright."""
+    turn = _TURNS.get(orientation)
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
 
 

@@ -10,6 +10,7 @@ from inference.errors import BadRequest
 AUTO = "auto"  # a grid that callers choose by `auto_grid`
 MAX_TILES = 100
 MIN_TILE = 32  # pixels; a detector's coarsest maps have one cell for so many
+VISIBLE_PX = 24.0  # side on the canvas from which on small objects are found well
 _AUTO_LIMIT = 8  # columns and rows that `auto_grid` goes up to
 _GRID = re.compile(r"(\d{1,3})x(\d{1,3})")
 
@@ -105,21 +106,20 @@ def auto_grid(
     *,
     object_px: float,
     canvas_scale: Callable[[tuple[int, int]], float],
-    target_px: float = 24.0,
     overlap_ratio: float = 0.25,
 ) -> Grid | None:
     """Choose the fewest, nearly square tiles on which small objects are seen large enough.
 
     object_px: the side of a small object (square root of its area) in pixels of the image.
     canvas_scale: by what factor the detector resizes a region of a given height and width. None
-    where the whole image already shows the object `target_px` large, or is too small to be cut.
+    where the whole image already shows the object VISIBLE_PX large, or is too small to be cut.
     Where no grid up to 8x8 does, the finest one that is allowed.
     """
     chosen = None
     for grid in _square_grids(size_hw, overlap_ratio):
         tile_hw = _tile_hw(size_hw, grid, overlap_ratio)
         chosen = grid if grid != (1, 1) else None
-        if object_px * canvas_scale(tile_hw) >= target_px:
+        if object_px * canvas_scale(tile_hw) >= VISIBLE_PX:
             break
     return chosen
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from inference.responses import dump_json
 from serving.http import JSON_TYPE, ROUTING_ERRORS, plain_error
 from serving.logs import REQUEST_ID
-from serving.records import Record, attach
+from serving.records import RequestRecord, attach
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # what may be echoed into a header and a log
 
@@ -27,7 +27,7 @@ class Envelope:
         self,
         app: ASGIApp,
         *,
-        on_end: Callable[[Record], None],
+        on_end: Callable[[RequestRecord], None],
         is_draining: Callable[[], bool],
     ) -> None:
         self._app = app
@@ -65,9 +65,9 @@ class Envelope:
             self._on_end(record)
 
 
-def _record(scope: Scope) -> Record:
+def _record(scope: Scope) -> RequestRecord:
     client = scope.get("client")
-    return Record(
+    return RequestRecord(
         request_id=_request_id(Headers(scope=scope)),
         method=scope["method"],
         path=scope["path"],
@@ -84,7 +84,7 @@ def _is_plain_routing_error(status: int, headers: MutableHeaders) -> bool:
     return status in ROUTING_ERRORS and headers.get("content-type", "").startswith("text/plain")
 
 
-async def _send_routing_error(record: Record, send: Send, headers: MutableHeaders) -> None:
+async def _send_routing_error(record: RequestRecord, send: Send, headers: MutableHeaders) -> None:
     code = ROUTING_ERRORS[record.status]
     record.errors.append(code)
     text = f"{record.method} {record.path}: " + (

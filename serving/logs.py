@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from serving.records import Record
+from serving.records import RequestRecord
 
 _QUIET = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})  # asked every few seconds
 _BENTOML = "bentoml"
@@ -48,14 +48,14 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(values).decode()
 
 
-def request(record: Record, log_format: str) -> None:
+def request(record: RequestRecord, log_format: str) -> None:
     """Log a request that has ended; probes only where they fail."""
     if record.path in _QUIET and record.status < 400:
         return
     log.info(_json_line(record) if log_format == "json" else _text_line(record))
 
 
-def _json_line(record: Record) -> str:
+def _json_line(record: RequestRecord) -> str:
     values = {
         "time": _time(),
         "level": "info",
@@ -74,7 +74,7 @@ def _json_line(record: Record) -> str:
     return orjson.dumps(values).decode()
 
 
-def _text_line(record: Record) -> str:
+def _text_line(record: RequestRecord) -> str:
     path = orjson.dumps(record.path).decode()  # quoted: it may hold line breaks
     line = f"{_time()} {record.client} {record.method} {path} {record.status}"
     line += f" {record.elapsed_s * 1000:.1f} ms id={record.request_id}"

@@ -16,7 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from serving.records import Record
+from serving.records import RequestRecord
 
 EXPOSITION_TYPE = CONTENT_TYPE_LATEST
 STAGES = (
@@ -54,7 +54,7 @@ class Metrics:
         )
         self._explanations = _counter("explanations", "explanations", "method", "outcome")
 
-    def request(self, record: Record) -> None:
+    def request(self, record: RequestRecord) -> None:
         """Count a request that has ended."""
         route = record.path if record.path in _ROUTES else "other"
         self._requests.labels(route, record.status).inc()

@@ -11,7 +11,7 @@ _KEY = "sightline.record"
 
 
 @dataclass(slots=True)
-class Record:
+class RequestRecord:
     """One request, written by the middleware and the route that serve it; times in seconds."""
 
     request_id: str
@@ -43,11 +43,11 @@ class Record:
         return ", ".join(f"{name};dur={1000 * seconds:.2f}" for name, seconds in stages.items())
 
 
-def attach(record: Record, scope: Scope) -> None:
+def attach(record: RequestRecord, scope: Scope) -> None:
     """Make `record` that of the request."""
     scope[_KEY] = record
 
 
-def record_of(scope: Scope) -> Record:
+def record_of(scope: Scope) -> RequestRecord:
     """Return the request's record, which Envelope has attached."""
     return scope[_KEY]

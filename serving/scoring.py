@@ -14,7 +14,7 @@ from inference.requests import ImageRequest
 from inference.responses import error_body, explanation_error_body, result_body
 from inference.schema import XaiParameters
 from serving.explanations import ExplanationQueue
-from serving.records import Record
+from serving.records import RequestRecord
 
 _NO_EXPLANATIONS = "this server runs with explain=false"
 
@@ -71,7 +71,7 @@ def body_and_status(answers: Sequence[Answer]) -> tuple[Any, int]:
     return [answer.body for answer in answers], 200
 
 
-def note(answers: Sequence[Answer], record: Record) -> None:
+def note(answers: Sequence[Answer], record: RequestRecord) -> None:
     """Add the answers to the request's record; per stage the time of the slowest image."""
     record.images = len(answers)
     for answer in answers:

@@ -23,6 +23,7 @@ _LISTENER_S = 0.5  # the worker stops accepting first; asyncio cannot accept on 
 
 def supervise(*, drain_s: float, grace_s: float) -> None:
     """Make the server that is about to start in this process use Supervisor."""
+    # BentoML offers no other way to choose it; mypy lets nobody replace a class by a function.
     circus.Arbiter = partial(Supervisor, drain_s=drain_s, grace_s=grace_s)  # type: ignore[misc, assignment]
 
 

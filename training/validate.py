@@ -11,6 +11,7 @@ from training.automl.estimate import estimated_seconds, seconds_per_image
 from training.automl.portfolio import Facts, auto_plan
 from training.automl.spaces import Space, parse_space, space_size
 from training.automl.sweep import device_gb
+from training.data.jsonl import lines
 from training.data.mltable import open_table
 from training.hyperparameters import resolve
 from training.job import Job, read_job
@@ -96,8 +97,4 @@ def _size(job: Job, space: Space, given: Mapping[str, Any], images: int, root: P
 
 def _lines(job: Job, table: Path) -> int:
     opened = open_table(table, datastores=job.datastores)
-    return sum(
-        bool(line.strip())
-        for path in opened.files
-        for line in path.read_text(encoding=opened.encoding, errors="replace").splitlines()
-    )
+    return sum(1 for path in opened.files for _ in lines(path, opened.encoding))

@@ -15,7 +15,7 @@ from training.automl.leaderboard import write_leaderboard
 from training.automl.lifeline import GRACE_SECONDS, wait_for_orphans
 from training.automl.policies import Policy, reason_to_stop
 from training.automl.proposals import Proposal, Proposer, identity
-from training.automl.records import Record, load_records
+from training.automl.records import TrialRecord, load_records
 from training.automl.slots import Slot
 from training.automl.smaller import smaller_batch
 from training.automl.verdicts import Asked, Verdict, judge, kernel_kills
@@ -32,7 +32,7 @@ class Watcher(Protocol):
         """Say what has just happened."""
         ...
 
-    def update(self, records: Sequence[Record], seconds: float) -> None:
+    def update(self, records: Sequence[TrialRecord], seconds: float) -> None:
         """Show all trials as they are now, after `seconds` of work."""
         ...
 
@@ -55,7 +55,7 @@ class Plan:
 
 @dataclass(slots=True)
 class _Running:
-    record: Record
+    record: TrialRecord
     handle: Handle
     slot: Slot
     kills_before: int
@@ -123,7 +123,7 @@ class Controller:
                 return
             self._start(record)
 
-    def _next(self) -> Record | None:
+    def _next(self) -> TrialRecord | None:
         """Choose a trial that waits, first those that were interrupted, else draw a new one."""
         if self._waiting:
             return self._waiting.pop(0)
@@ -138,19 +138,19 @@ class Controller:
             return None
         return self._make(proposal)
 
-    def _make(self, proposal: Proposal) -> Record:
+    def _make(self, proposal: Proposal) -> TrialRecord:
         stated = {
             **self._plan.facts,
             "parameters": proposal.parameters,
             "point": proposal.to_json(),
         }
         trial = self._run.new_trial(stated, number=len(self.records))
-        record = Record(trial, self._plan.metric, stated)
+        record = TrialRecord(trial, self._plan.metric, stated)
         self.records.append(record)
         self._known.add(identity(proposal.point.values))
         return record
 
-    def _start(self, record: Record) -> None:
+    def _start(self, record: TrialRecord) -> None:
         slot = self._free.pop(0)
         record.trial.write_status("starting")  # what an earlier attempt left must not be judged
         kills = self._count_kills()
@@ -188,7 +188,7 @@ class Controller:
         )
         self._follow(record, verdict)
 
-    def _follow(self, record: Record, verdict: Verdict) -> None:
+    def _follow(self, record: TrialRecord, verdict: Verdict) -> None:
         if verdict.outcome is not None:
             record.end(verdict.outcome, verdict.reason or record.reason)
             facts = {"outcome": record.outcome, "value": record.value, "reason": record.reason}
@@ -203,7 +203,7 @@ class Controller:
             self._say(f"trial {record.name} starts again: {verdict.reason}")
             self._waiting.insert(0, record)
 
-    def _make_smaller(self, record: Record, reason: str) -> None:
+    def _make_smaller(self, record: TrialRecord, reason: str) -> None:
         smaller = smaller_batch(record.parameters, images=self._plan.images)
         record.stated = {**record.stated, "parameters": {**record.parameters, **smaller}}
         write_json(record.trial.path / "params.json", record.stated)
@@ -264,7 +264,7 @@ class Controller:
         self._watcher.event(text)
 
 
-def _ending(record: Record) -> str:
+def _ending(record: TrialRecord) -> str:
     value = "" if record.value is None else f", {record.metric} {record.value:.4f}"
     reason = f" ({record.reason})" if record.reason else ""
     return f"trial {record.name} {record.outcome}{value}{reason}"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from training.automl.controller import Plan, Watcher
 from training.automl.leaderboard import leaderboard
-from training.automl.records import Record
+from training.automl.records import TrialRecord
 from training.runs import Run
 
 CONSOLE = Console(soft_wrap=True)
@@ -24,7 +24,7 @@ class _Lines:
     def event(self, text: str) -> None:
         CONSOLE.print(text, markup=False, highlight=False)
 
-    def update(self, records: Sequence[Record], seconds: float) -> None:
+    def update(self, records: Sequence[TrialRecord], seconds: float) -> None:
         pass
 
 
@@ -39,7 +39,7 @@ class _LiveTable:
     def event(self, text: str) -> None:
         self._live.console.print(text, markup=False, highlight=False)
 
-    def update(self, records: Sequence[Record], seconds: float) -> None:
+    def update(self, records: Sequence[TrialRecord], seconds: float) -> None:
         done = sum(record.outcome is not None for record in records)
         title = (
             f"{self._run.name}: {done} of at most {self._plan.max_trials} trials done, "

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.automl.records import Record
+from training.automl.records import TrialRecord
 from training.runs import Run, write_json
 
 
-def leaderboard(records: Iterable[Record]) -> list[dict[str, Any]]:
+def leaderboard(records: Iterable[TrialRecord]) -> list[dict[str, Any]]:
     """Rank trials: completed ones by their metric, then the others; equal ones by their age."""
     rows = [_row(record) for record in records]
     rows.sort(key=_rank)
     return rows
 
 
-def write_leaderboard(run: Run, records: Iterable[Record]) -> None:
+def write_leaderboard(run: Run, records: Iterable[TrialRecord]) -> None:
     """Write leaderboard.json, and point `best` at the best trial that has a model."""
     rows = leaderboard(records)
     write_json(run.path / "leaderboard.json", rows)
@@ -32,7 +32,7 @@ def point_best_at(run: Run, trial: str) -> None:
     temporary.replace(run.path / "best")
 
 
-def _row(record: Record) -> dict[str, Any]:
+def _row(record: TrialRecord) -> dict[str, Any]:
     return {
         "trial": record.name,
         "state": record.state,

@@ -17,7 +17,7 @@ _LAST_WORDS = 300  # characters of stderr
 
 
 @dataclass(slots=True)
-class Record:
+class TrialRecord:
     """One trial: what it tries, what it has reported, and how it ended.
 
     reports: the primary metric, once per evaluation. final: that of the exported model. asked: who
@@ -106,7 +106,7 @@ class Record:
         return lines[-1][-_LAST_WORDS:] if lines else ""
 
 
-def load_records(run: Run, *, metric: str) -> list[Record]:
+def load_records(run: Run, *, metric: str) -> list[TrialRecord]:
     """Read all trials of a sweep, in the order in which they were drawn."""
     records = {trial.path.name: _record(trial.path, metric) for trial in run.trials()}
     for event in run.events():
@@ -118,7 +118,7 @@ def load_records(run: Run, *, metric: str) -> list[Record]:
     return list(records.values())
 
 
-def _end_what_was_not_noted(record: Record) -> None:
+def _end_what_was_not_noted(record: TrialRecord) -> None:
     """End a trial that had ended, or was told to, when its controller died."""
     if record.outcome is None and record.trial.status()["state"] == "completed":
         record.end("completed", "")
@@ -126,13 +126,13 @@ def _end_what_was_not_noted(record: Record) -> None:
         record.end("terminated", record.reason)
 
 
-def _record(path: Path, metric: str) -> Record:
-    record = Record(Trial(path), metric, read_json(path / "params.json"))
+def _record(path: Path, metric: str) -> TrialRecord:
+    record = TrialRecord(Trial(path), metric, read_json(path / "params.json"))
     record.refresh()
     return record
 
 
-def _apply(event: Mapping[str, Any], record: Record) -> None:
+def _apply(event: Mapping[str, Any], record: TrialRecord) -> None:
     if event["event"] == "ended":
         record.end(event["outcome"], event["reason"])
     elif event["event"] == "terminating":

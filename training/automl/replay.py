@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from training.automl.policies import Policy, reason_to_stop
-from training.automl.records import Record
+from training.automl.records import TrialRecord
 from training.metrics_file import MetricsFile
 from training.runs import Run
 
@@ -72,7 +72,7 @@ def replay(policy: Policy, histories: Sequence[History]) -> Replay:
     )
 
 
-def histories(run: Run, records: Sequence[Record]) -> list[History]:
+def histories(run: Run, records: Sequence[TrialRecord]) -> list[History]:
     """Reports of a run's trials, each timed from the trial's first start on."""
     starts: dict[str, float] = {}
     for event in run.events():
@@ -81,7 +81,7 @@ def histories(run: Run, records: Sequence[Record]) -> list[History]:
     return [_history(record, starts.get(record.name, 0.0)) for record in records]
 
 
-def _history(record: Record, time_s: float) -> History:
+def _history(record: TrialRecord, time_s: float) -> History:
     times, values = [], []
     for row in MetricsFile(record.trial.metrics).rows():
         time_s += row["seconds"]

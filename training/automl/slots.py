@@ -1,6 +1,5 @@
 """Slots: the shares of a machine that trials run on side by side."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,8 +41,3 @@ def visible_devices(environment: Mapping[str, str], *, found: int) -> list[str]:
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()][:found]
     return [str(index) for index in range(found)]
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))

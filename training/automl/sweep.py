@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from inference.engine import usable_cores
 from inference.files import read_json
 from inference.types import Task
 from training.automl.automode import AutoSampler, facts_of
@@ -19,7 +20,7 @@ from training.automl.portfolio import auto_plan
 from training.automl.proposals import Complete, Proposer
 from training.automl.resolved import read_resolved, trial_facts
 from training.automl.samplers import GridSampler, RandomSampler, Sampler, SobolSampler
-from training.automl.slots import available_cores, divide, visible_devices
+from training.automl.slots import divide, visible_devices
 from training.automl.spaces import Point, parse_space
 from training.automl.sweep_schema import Sweep, parse_sweep
 from training.data.load import DataSplit
@@ -66,7 +67,7 @@ def run_sweep(run: Run, *, launcher: Launcher | None = None) -> int:
             plan,
             propose=Proposer(_sampler(resolved, sweep), _complete(resolved, count)),
             launcher=launcher or SubprocessLauncher(),
-            slots=divide(count, devices=devices, cores=available_cores()),
+            slots=divide(count, devices=devices, cores=usable_cores()),
             watcher=shown,
         )
         with _stopped_by_signals(controller):
@@ -112,7 +113,7 @@ def _sampler(resolved: Mapping[str, Any], sweep: Sweep) -> Sampler:
 def _complete(resolved: Mapping[str, Any], count: int) -> Complete:
     """How a point's values become hyperparameters; data workers are divided among the slots."""
     task, fixed = Task(resolved["task"]), resolved["training_parameters"]
-    share = max(1, available_cores() // count)
+    share = max(1, usable_cores() // count)
 
     def complete(values: Mapping[str, Any]) -> dict[str, Any]:
         parameters = resolve({**fixed, **values}, task=task)

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
-from inference.image import FORMATS, MAX_PIXELS, decode_image
+from inference.image import FORMATS, JPEG_FORMATS, MAX_PIXELS, decode_image, turn_upright
 from training.data.records import LOOK_SIDE, Look
 
 _TURNED_BY_A_QUARTER = frozenset({5, 6, 7, 8})
@@ -26,14 +26,14 @@ def look_at(data: bytes) -> tuple[Look, tuple[int, int]]:
     pixels = decode_image(data) if scaled is None else scaled
     try:
         look, size_hw = _header(data)
-    except Exception:
-        decode_image(data)  # says what is wrong
+    except Exception:  # damaged metadata makes Pillow raise nearly anything
+        decode_image(data)  # raises what says so to people
         raise
     small = _resized(pixels)
     gray = (
         cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         if scaled is None
-        else _upright(small, look.orientation)
+        else turn_upright(small, look.orientation)
     )
     return replace(look, miniature=gray.tobytes()), size_hw
 
@@ -54,7 +54,7 @@ def _header(data: bytes) -> tuple[Look, tuple[int, int]]:
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        is_jpeg = image.format in ("JPEG", "MPO")  # MPO: a phone's second picture of the same
+        is_jpeg = image.format in JPEG_FORMATS  # an MPO's second picture shows the same
         look = Look(
             mode=image.mode,
             orientation=orientation,
@@ -63,12 +63,6 @@ def _header(data: bytes) -> tuple[Look, tuple[int, int]]:
         )
     turned = orientation in _TURNED_BY_A_QUARTER
     return look, (width, height) if turned else (height, width)
-
-
-def _upright(gray: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    image = Image.fromarray(gray)
-    image.getexif()[ExifTags.Base.Orientation] = orientation
-    return np.asarray(ImageOps.exif_transpose(image))
 
 
 def _resized(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.candidates import Candidates
-from inference.detect import View, choose_rows, objects_found
+from inference.detect import View, as_detections, choose_rows, objects_found
 from inference.evidence import Evidence
 from inference.families import DetectorFamily
 from inference.types import Detections, ObjectsFound
@@ -69,7 +70,7 @@ def _detections(
     candidates: Candidates,
     rows: Tensor,
     label_ids: Tensor,
-    ids: np.ndarray,
+    ids: NDArray[np.int64],
     network: nn.Module,
     family: DetectorFamily,
 ) -> Detections:
@@ -81,10 +82,4 @@ def _detections(
         if len(rows):
             with torch.no_grad():
                 masks = family.mask_head(network, candidates.features, rois, label_ids)
-    return Detections(
-        boxes.cpu().numpy(),
-        candidates.scores[rows, label_ids].cpu().numpy(),
-        label_ids.cpu().numpy(),
-        None if masks is None else masks.cpu().numpy(),
-        ids,
-    )
+    return as_detections(boxes, candidates.scores[rows, label_ids], label_ids, masks, ids)

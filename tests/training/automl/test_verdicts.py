@@ -1,6 +1,6 @@
 import pytest
 
-from training.automl.records import Record
+from training.automl.records import TrialRecord
 from training.automl.slots import Slot, divide, visible_devices
 from training.automl.smaller import smaller_batch
 from training.automl.verdicts import judge
@@ -103,7 +103,7 @@ def test_gpus_that_were_taken_away_stay_away(environment, found, expected):
 
 
 def test_restarts_count_anew_after_progress(tmp_path):
-    record = Record(Trial(tmp_path), "accuracy", {})
+    record = TrialRecord(Trial(tmp_path), "accuracy", {})
     counts = []
     for evaluations in (0, 0, 2, 2, 3):
         record.count_restart(evaluations)

@@ -10,6 +10,7 @@ from training.data.doctor.findings import (
     Severity,
     Splits,
     counted,
+    counted_finding,
     picture_of,
 )
 from training.data.doctor.likeness import closest_copies, miniatures_of
@@ -88,30 +89,31 @@ def _leakage(copies: Sequence[Copy]) -> Finding:
 
 def _within(by_kind: dict[str, list[Copy]], *, split_later: bool) -> Iterator[Finding]:
     risk = "; a split may put one copy into validation" if split_later else ""
-    if conflicting := by_kind["conflicting"]:
-        yield Finding(
-            "conflicting-labels",
-            Severity.ERROR,
-            f"{counted(len(conflicting), 'line')} of an image that has another label elsewhere",
-            "decide which label is right, or put all objects of an image into one line; "
-            "--fix leaves these to you",
-            tuple(_example(copy) for copy in conflicting),
-        )
-    if exact := by_kind["exact"]:
-        yield Finding(
-            "duplicates",
-            Severity.WARNING,
-            f"{counted(len(exact), 'exact duplicate')} of other images, labels and all",
-            f"they count twice in training and in metrics{risk}; --fix keeps one of each",
-            tuple(_example(copy) for copy in exact),
-        )
-    if near := by_kind["near"]:
+    examples = {kind: [_example(copy) for copy in copies] for kind, copies in by_kind.items()}
+    yield from counted_finding(
+        "conflicting-labels",
+        Severity.ERROR,
+        "line",
+        "of an image that has another label elsewhere",
+        "decide which label is right, or put all objects of an image into one line; "
+        "--fix leaves these to you",
+        examples.get("conflicting", ()),
+    )
+    yield from counted_finding(
+        "duplicates",
+        Severity.WARNING,
+        "exact duplicate",
+        "of other images, labels and all",
+        f"they count twice in training and in metrics{risk}; --fix keeps one of each",
+        examples.get("exact", ()),
+    )
+    if near := examples.get("near"):
         yield Finding(
             "near-duplicates",
             Severity.WARNING,
             f"{counted(len(near), 'near-duplicate')}: resized, recompressed or from one burst",
             f"look at them: do the labels agree, and is each worth its place?{risk}",
-            tuple(_example(copy) for copy in near),
+            tuple(near),
         )
 
 

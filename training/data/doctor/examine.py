@@ -15,6 +15,7 @@ from training.data.doctor.findings import (
     Split,
     Splits,
     counted,
+    counted_finding,
     every_record,
     example_of,
 )
@@ -88,15 +89,15 @@ def _quantities(splits: Splits, task: Task) -> Iterator[Finding]:
         return
     bad = {item.where for split in splits.values() for item in split.bad_objects}
     empty = [r for _, r in every_record(splits) if not r.classes and r.where not in bad]
-    if empty:
-        noun = "label" if task in CLASSIFICATION_TASKS else "object"
-        yield Finding(
-            "without-label",
-            Severity.NOTE,
-            f"{counted(len(empty), 'image')} without any {noun}",
-            "they are learned as examples of nothing: make sure that nothing is on them",
-            tuple(example_of(record, f"no {noun}") for record in empty),
-        )
+    noun = "label" if task in CLASSIFICATION_TASKS else "object"
+    yield from counted_finding(
+        "without-label",
+        Severity.NOTE,
+        "image",
+        f"without any {noun}",
+        "they are learned as examples of nothing: make sure that nothing is on them",
+        [example_of(record, f"no {noun}") for record in empty],
+    )
     if task is Task.MULTILABEL:
         yield from _always_together(splits)
 
@@ -109,16 +110,16 @@ def co_occurrence(splits: Splits) -> Counter[tuple[str, str]]:
 
 def _always_together(splits: Splits) -> Iterator[Finding]:
     counts = images_per_class([record for _, record in every_record(splits)])
-    inseparable = [
-        (pair, count)
-        for pair, count in sorted(co_occurrence(splits).items())
-        if count >= _TOGETHER and all(counts[name] == count for name in pair)
+    examples = [
+        Example("", f"{a!r} and {b!r}: {count} images")
+        for (a, b), count in sorted(co_occurrence(splits).items())
+        if count >= _TOGETHER and counts[a] == counts[b] == count
     ]
-    if inseparable:
-        yield Finding(
-            "inseparable-classes",
-            Severity.NOTE,
-            f"{counted(len(inseparable), 'pair')} of classes that never part",
-            "nothing tells the model which is which: add images with one of them alone",
-            tuple(Example("", f"{a!r} and {b!r}: {count} images") for (a, b), count in inseparable),
-        )
+    yield from counted_finding(
+        "inseparable-classes",
+        Severity.NOTE,
+        "pair",
+        "of classes that never part",
+        "nothing tells the model which is which: add images with one of them alone",
+        examples,
+    )

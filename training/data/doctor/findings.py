@@ -1,6 +1,6 @@
 """The words that all checks share: a finding, its examples, and the whole diagnosis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,6 +93,15 @@ class Diagnosis:
     def has_errors(self) -> bool:
         """Whether anything is an error."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+
+def counted_finding(
+    code: str, severity: Severity, noun: str, title: str, advice: str, examples: Sequence[Example]
+) -> Iterator[Finding]:
+    """Yield "3 {noun}s {title}", the finding that there are such examples; nothing without any."""
+    if examples:
+        whole_title = f"{counted(len(examples), noun)} {title}"
+        yield Finding(code, severity, whole_title, advice, tuple(examples))
 
 
 def picture_of(record: Record, boxes: Sequence[Box] | None = None) -> Picture:

@@ -1,12 +1,13 @@
 """Images that cannot be read, and those that are read otherwise than they look elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from training.data.doctor.findings import (
+    Example,
     Finding,
     Severity,
     Splits,
-    counted,
+    counted_finding,
     dropped_example,
     every_record,
     example_of,
@@ -25,45 +26,40 @@ def image_findings(splits: Splits, *, has_objects: bool) -> Iterator[Finding]:
         found = [record for record in every if record.look and matches(record.look)]
         if code == "rotated" and has_objects:
             severity = Severity.WARNING
-        if found:
-            yield Finding(
-                code,
-                severity,
-                f"{counted(len(found), 'image')} {title}",
-                advice,
-                tuple(example_of(record, _facts(record)) for record in found),
-            )
+        yield from counted_finding(code, severity, "image", title, advice, _examples(found))
     large = [r for r in every if r.size_hw and r.size_hw[0] * r.size_hw[1] > LARGE_PIXELS]
-    if large:
-        yield Finding(
-            "large-images",
-            Severity.NOTE,
-            f"{counted(len(large), 'image')} of more than {LARGE_PIXELS // 10**6} megapixels",
-            "every epoch decodes them anew: copies with a long side of 2000 pixels train faster, "
-            "unless objects are small",
-            tuple(example_of(record, _facts(record)) for record in large),
-        )
+    yield from counted_finding(
+        "large-images",
+        Severity.NOTE,
+        "image",
+        f"of more than {LARGE_PIXELS // 10**6} megapixels",
+        "every epoch decodes them anew: copies with a long side of 2000 pixels train faster, "
+        "unless objects are small",
+        _examples(large),
+    )
 
 
 def _dropped(splits: Splits) -> Iterator[Finding]:
-    images = [item for split in splits.values() for item in split.unreadable]
-    lines = [item for split in splits.values() for item in split.bad_lines]
-    if images:
-        yield Finding(
-            "unreadable-images",
-            Severity.ERROR,
-            f"{counted(len(images), 'image')} cannot be read",
-            "training leaves them out: bring or replace the files; --fix drops the lines",
-            tuple(dropped_example(item) for item in images),
-        )
-    if lines:
-        yield Finding(
-            "bad-lines",
-            Severity.ERROR,
-            f"{counted(len(lines), 'line')} cannot be used",
-            "training leaves them out: correct them; --fix drops them",
-            tuple(dropped_example(item) for item in lines),
-        )
+    yield from counted_finding(
+        "unreadable-images",
+        Severity.ERROR,
+        "image",
+        "cannot be read",
+        "training leaves them out: bring or replace the files; --fix drops the lines",
+        [dropped_example(item) for split in splits.values() for item in split.unreadable],
+    )
+    yield from counted_finding(
+        "bad-lines",
+        Severity.ERROR,
+        "line",
+        "cannot be used",
+        "training leaves them out: correct them; --fix drops them",
+        [dropped_example(item) for split in splits.values() for item in split.bad_lines],
+    )
+
+
+def _examples(records: Sequence[Record]) -> list[Example]:
+    return [example_of(record, _facts(record)) for record in records]
 
 
 def _facts(record: Record) -> str:

@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from inference.tiling import VISIBLE_PX
 from training.data.doctor.findings import (
     Finding,
     Severity,
     Splits,
-    counted,
+    counted_finding,
     dropped_example,
     every_record,
     example_of,
 )
-from training.data.doctor.sizes import VISIBLE_PX, ObjectSizes
+from training.data.doctor.sizes import ObjectSizes
 from training.data.records import ObjectLabel, Record
 
 TINY_PX = 2.0  # of the shorter side of a box
@@ -23,15 +24,14 @@ _DIGITS = 4  # of a ratio; boxes that agree so far are the same
 
 def object_findings(splits: Splits, sizes: ObjectSizes | None) -> Iterator[Finding]:
     """Bad objects, tiny ones, ones that stand twice, and whether all are large enough to learn."""
-    bad = [item for split in splits.values() for item in split.bad_objects]
-    if bad:
-        yield Finding(
-            "bad-objects",
-            Severity.ERROR,
-            f"{counted(len(bad), 'object')} cannot be used",
-            "training leaves out the whole image of each: correct them; --fix drops the objects",
-            tuple(dropped_example(item) for item in bad),
-        )
+    yield from counted_finding(
+        "bad-objects",
+        Severity.ERROR,
+        "object",
+        "cannot be used",
+        "training leaves out the whole image of each: correct them; --fix drops the objects",
+        [dropped_example(item) for split in splits.values() for item in split.bad_objects],
+    )
     records = [record for _, record in every_record(splits)]
     yield from _of_objects(
         records,
@@ -90,15 +90,12 @@ def _of_objects(
     title: str,
     advice: str,
 ) -> Iterator[Finding]:
-    found = [(record, item) for record in records for item in choose(record)]
-    if found:
-        yield Finding(
-            code,
-            Severity.WARNING,
-            f"{counted(len(found), 'object')} {title}",
-            advice,
-            tuple(example_of(record, _text(item, record), [item.box]) for record, item in found),
-        )
+    examples = [
+        example_of(record, _text(item, record), [item.box])
+        for record in records
+        for item in choose(record)
+    ]
+    yield from counted_finding(code, Severity.WARNING, "object", title, advice, examples)
 
 
 def _text(item: ObjectLabel, record: Record) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from html import escape
 
+from inference.tiling import VISIBLE_PX
 from inference.types import Task
 from training.data.doctor.charts import class_bars, size_bars
 from training.data.doctor.examine import co_occurrence
 from training.data.doctor.findings import Diagnosis, Example, Finding
 from training.data.doctor.labels import sample_counts
 from training.data.doctor.show import short_place, summary_of
-from training.data.doctor.sizes import VISIBLE_PX, ObjectSizes, percentiles
+from training.data.doctor.sizes import ObjectSizes, percentiles
 from training.data.doctor.thumbnails import figure
 
 _PICTURES = 8  # examples of a finding that are shown

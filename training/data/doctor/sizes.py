@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.tiling import Grid, auto_grid
+from inference.tiling import VISIBLE_PX, Grid, auto_grid
 from training.data.object_sizes import box_sizes_px, small_object_px
 from training.data.records import Record
 
-VISIBLE_PX = 24.0  # side on the canvas that small objects should have; auto_grid's target
 PERCENTILES = (1, 10, 50, 90, 99)
 _LARGEST_GAIN = 2.0  # a canvas of twice the side costs four times the time: beyond, tiles do
 _STEP = 32  # canvases are multiples of it
@@ -51,9 +50,7 @@ def object_sizes(records: Sequence[Record], canvas: ModelCanvas) -> ObjectSizes 
     shown = float(np.percentile(on_canvas, 10))
     typical_hw = _typical_hw(records)
     too_small = shown < VISIBLE_PX
-    grid = auto_grid(
-        typical_hw, object_px=small, canvas_scale=canvas.scale_of, target_px=VISIBLE_PX
-    )
+    grid = auto_grid(typical_hw, object_px=small, canvas_scale=canvas.scale_of)
     gain = VISIBLE_PX / shown
     larger = -(-round(canvas.side * gain) // _STEP) * _STEP
     return ObjectSizes(
