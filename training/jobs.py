@@ -117,6 +117,15 @@ def _write_inputs(run: Run, data: DataSplit) -> None:
 
 def _resolved(job: Job, given: Mapping[str, Any], data: DataSplit, seed: int) -> dict[str, Any]:
     """What job.resolved.yaml says: all that a run is resumed from."""
+    sweep = {} if job.mode == "single" else sweep_section(job, given, data)
+    return {**job_facts(job, given), "seed": seed, **sweep}
+
+
+def job_facts(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A job as it is understood; `given` are its training_parameters with starting weights.
+
+    Those of one trial come with every default; a sweep's and AutoMode's only as they are given.
+    """
     is_single = job.mode == "single"
     parameters = resolve(given, task=job.task).model_dump(mode="json") if is_single else given
     return {
@@ -127,9 +136,7 @@ def _resolved(job: Job, given: Mapping[str, Any], data: DataSplit, seed: int) ->
         "training_data": str(job.training_data),
         "validation_data": str(job.validation_data) if job.validation_data else None,
         "limits": job.limits.model_dump(),
-        "seed": seed,
         "training_parameters": dict(parameters),
-        **({} if is_single else sweep_section(job, given, data)),
     }
 
 

@@ -15,6 +15,7 @@ from training.data.jsonl import lines
 from training.data.mltable import open_table
 from training.hyperparameters import resolve
 from training.job import Job, read_job
+from training.jobs import job_facts
 from training.runs import all_runs
 from training.starting_point import with_starting_weights
 
@@ -52,20 +53,12 @@ def _search_space(job: Job, given: Mapping[str, Any], images: int) -> list[dict[
 
 
 def _stated(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
-    single = job.mode == "single"
-    return {
-        "mode": job.mode,
-        "task": job.task.value,
-        "experiment_name": job.experiment_name,
-        "primary_metric": job.primary_metric,
-        "training_data": str(job.training_data),
-        "validation_data": str(job.validation_data or f"{job.validation_data_size} of training"),
-        "limits": job.limits.model_dump(),
-        "training_parameters": (
-            resolve(given, task=job.task).model_dump(mode="json") if single else dict(given)
-        ),
-        **({"sweep": job.sweep, "search_space": job.search_space} if job.mode == "sweep" else {}),
-    }
+    facts = job_facts(job, given)
+    if job.validation_data is None:
+        facts["validation_data"] = f"{job.validation_data_size} of training"
+    if job.mode == "sweep":
+        facts |= {"sweep": job.sweep, "search_space": job.search_space}
+    return facts
 
 
 def _size(job: Job, space: Space, given: Mapping[str, Any], images: int, root: Path) -> list[str]:
