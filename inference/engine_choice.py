@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from inference.agreement import difference, fixed_images
 from inference.engine import ENGINES, usable_cores
-from inference.errors import SightlineError
+from inference.errors import DeviceLost, SightlineError
 from inference.files import read_json, write_text_atomically
 from inference.model_folder import ModelFolder
 from inference.pipeline import Pipeline, load_pipeline
@@ -79,12 +79,14 @@ def _try_all(folder: ModelFolder, device: str) -> Verdict:
     images = fixed_images(is_detector=is_detector)
     items = [reference.prepare(image, folder.settings)[0] for image in images]
     candidates = {name: Candidate(engine=name) for name in ENGINES}
-    pipelines = {}
+    pipelines = {REFERENCE: reference}
     for name, candidate in candidates.items():
         try:
-            pipeline = load_pipeline(folder, engine=name, device=device)
+            pipeline = pipelines.get(name) or load_pipeline(folder, engine=name, device=device)
             candidate.refused = _refusal(candidate, reference, pipeline, items)
         except Exception as error:  # a runtime that cannot compute this network is no candidate
+            if name == REFERENCE or isinstance(error, DeviceLost):
+                raise  # there is nothing to compare with, or nothing to compute on
             candidate.refused = str(error)
         if candidate.refused is None:
             pipelines[name] = pipeline

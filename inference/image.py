@@ -53,7 +53,7 @@ def decode_image(
             return turn_upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
     except UnidentifiedImageError:
         raise _unidentified(data) from None
-    except (TooLarge, UnsupportedImage):
+    except (TooLarge, UnsupportedImage, MemoryError):  # the last is not the image's fault
         raise
     except Image.DecompressionBombError as error:
         raise TooLarge(f"image refused: {error}") from None

@@ -7,7 +7,7 @@ import numpy as np
 
 from inference.engine import Engine
 from inference.engine.torch_engine import load
-from inference.errors import ModelFolderError
+from inference.errors import DeviceLost, ModelFolderError
 from inference.model_folder import ModelFolder
 
 
@@ -36,3 +36,7 @@ def load_slow(folder: ModelFolder, *, device: str, threads: int) -> Changed:
 
 def load_missing(folder: ModelFolder, *, device: str, threads: int) -> Changed:
     raise ModelFolderError("its runtime is not installed")
+
+
+def load_on_a_dead_device(folder: ModelFolder, *, device: str, threads: int) -> Changed:
+    raise DeviceLost("the device fell off the bus")

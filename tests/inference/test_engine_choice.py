@@ -8,6 +8,7 @@ import pytest
 
 from inference.engine import ENGINES, EXACT_ENGINES
 from inference.engine_choice import TOLERANCE, VERDICTS_FILE, Verdict, choose_engine
+from inference.errors import DeviceLost
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.predictor import Predictor
 from tests.inference.images import encoded
@@ -69,6 +70,15 @@ def test_an_engine_is_refused_for_a_reason(
     assert verdict.engine != "other"
     assert re.search(reason, trial(verdict))
     assert "other refused" in str(verdict)
+
+
+def test_a_device_that_dies_meanwhile_is_no_verdict(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_engine(monkeypatch, "load_on_a_dead_device")
+    with pytest.raises(DeviceLost, match="fell off the bus"):
+        choose_engine(folder, device="cpu")
+    assert not (folder.path / VERDICTS_FILE).exists()
 
 
 def test_a_verdict_is_kept_for_machines_of_its_kind(folder: ModelFolder) -> None:

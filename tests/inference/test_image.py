@@ -79,3 +79,12 @@ def test_what_is_no_whole_image_is_refused(data: bytes, error: type, words: str)
 def test_pixels_are_counted_before_decoding() -> None:
     with pytest.raises(TooLarge, match="40×24 = 960 pixels, at most 959"):
         decode_image(encoded("RGB", "JPEG"), max_pixels=959)
+
+
+def test_a_lack_of_memory_is_not_blamed_on_the_image() -> None:
+    def refuse(count: int) -> None:
+        assert count == 3 * 24 * 40
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        decode_image(encoded("RGB", "PNG"), reserve=refuse)
