@@ -2,9 +2,10 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from inference.engine import AUTO, ENGINES
+from inference.names import unknown_name
 from inference.requests import MAX_IMAGES
 
 
@@ -34,6 +35,13 @@ class Arguments(BaseModel):
     drain_s: float = Field(default=2, ge=0, description="from SIGTERM to the last new request")
     grace_s: float = Field(default=25, gt=0, description="from SIGTERM to the end of all processes")
     log_format: Literal["json", "text"] = "json"
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_is_known(cls, name: str) -> str:
+        if name not in (AUTO, *ENGINES):
+            raise ValueError(unknown_name("engine", name, (AUTO, *ENGINES)))
+        return name
 
     @model_validator(mode="after")
     def _grace_outlasts_the_drain(self) -> Self:

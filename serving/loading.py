@@ -5,17 +5,22 @@ import logging
 import os
 from collections.abc import Callable
 
-from inference.errors import SightlineError
+from inference.errors import DeviceLost, SightlineError
 from inference.predictor import Predictor
 
 log = logging.getLogger("bentoml.sightline")
 
-_FAILED = 70  # exit status of a worker that cannot serve; sysexits.h calls it an internal error
+# Exit statuses of a worker that cannot serve, by the names of sysexits.h.
+_FAILED = os.EX_SOFTWARE  # another one may do better
+MISTAKE = os.EX_CONFIG  # none can, as the server was started
 _ANSWERS_S = 0.5  # for answers on their way when a worker ends itself
 
 
 class LoadingPredictor:
-    """Call in the running event loop. A worker whose model cannot be loaded ends."""
+    """Call in the running event loop. A worker whose model cannot be loaded ends.
+
+    With MISTAKE where arguments or model folder are to blame: see Supervisor.
+    """
 
     def __init__(self, load: Callable[[], Predictor]) -> None:
         self._task = asyncio.ensure_future(asyncio.to_thread(load))
@@ -39,6 +44,6 @@ def end_soon(reason: str) -> None:
 def _end_if_failed(task: "asyncio.Task[Predictor]") -> None:
     if task.cancelled() or (error := task.exception()) is None:
         return
-    is_for_people = isinstance(error, SightlineError)
-    log.critical("the model was not loaded: %s", error, exc_info=None if is_for_people else error)
-    os._exit(_FAILED)
+    is_mistake = isinstance(error, SightlineError) and not isinstance(error, DeviceLost)
+    log.critical("the model was not loaded: %s", error, exc_info=None if is_mistake else error)
+    os._exit(MISTAKE if is_mistake else _FAILED)

@@ -6,12 +6,16 @@ listening socket stays open until the last process has ended: requests hang ther
 """
 
 import contextlib
+import os
+import signal
 import socket
 from functools import partial
 from typing import Any
 
 from bentoml._internal.utils import circus
 from prometheus_client.multiprocess import mark_process_dead
+
+from serving.loading import MISTAKE
 
 _CHECK_S = 1.0
 ENTRY = "service"  # BentoML's name for the watcher of the service that answers HTTP
@@ -31,7 +35,8 @@ class Supervisor(circus.Arbiter):
     """Replaces dead workers within about a second, and stops the entry service before others.
 
     From SIGTERM on: the worker keeps answering for `drain_s`, then connections are refused, and
-    requests in flight are finished; whoever lives after `grace_s` is killed.
+    requests in flight are finished; whoever lives after `grace_s` is killed. A worker that ends
+    with MISTAKE has said why, and would say so again: the server stops and exits with that status.
     """
 
     def __init__(
@@ -39,10 +44,18 @@ class Supervisor(circus.Arbiter):
     ) -> None:
         super().__init__(watchers, **{**options, "check_delay": _CHECK_S})
         self._drain_s = drain_s
+        self._is_mistaken = False
         for watcher in watchers:
             watcher.respawn = True
             watcher.graceful_timeout = grace_s - _LAST_S if watcher.name == ENTRY else _LAST_S
-            watcher.hooks["after_reap"] = _forget_gauges
+            watcher.hooks["after_reap"] = self._after_reap
+
+    def start(self, cb: Any = None) -> Any:
+        """Serve until the server stops."""
+        ended = super().start(cb)
+        if self._is_mistaken:
+            raise SystemExit(MISTAKE)
+        return ended
 
     async def _stop_watchers(
         self, close_output_streams: bool = False, watcher_iter_func: Any = None
@@ -56,8 +69,16 @@ class Supervisor(circus.Arbiter):
         with contextlib.suppress(OSError, KeyError):
             self.sockets[ENTRY_SOCKET].shutdown(socket.SHUT_RD)
 
+    def _after_reap(self, *, watcher: Any, process_pid: int, exit_code: int, **_: Any) -> bool:
+        """Take what a dead worker has left in the shared files out of the sums of /metrics."""
+        mark_process_dead(process_pid, watcher.env["PROMETHEUS_MULTIPROC_DIR"])
+        if exit_code == MISTAKE and not self._is_mistaken:
+            self._is_mistaken = True
+            self.loop.add_callback(self._give_up)
+        return True
 
-def _forget_gauges(*, watcher: Any, process_pid: int, **_: Any) -> bool:
-    """Take what a dead worker has left in the shared files out of the sums of /metrics."""
-    mark_process_dead(process_pid, watcher.env["PROMETHEUS_MULTIPROC_DIR"])
-    return True
+    def _give_up(self) -> None:
+        """Stop as for anybody's SIGTERM, which circus ignores while it looks after workers."""
+        if not self._stopping:
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.loop.call_later(_CHECK_S, self._give_up)

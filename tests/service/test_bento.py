@@ -105,6 +105,7 @@ def test_the_bento_installs_what_it_imports_at_the_locked_versions() -> None:
         ((), "model"),
         (("model=no:model",), "model 'no:model' is neither a model folder nor in the model store"),
         (("model=tiny:latest", "engin=torch"), "engin"),
+        (("model=tiny:latest", "engine=torhc"), "unknown engine 'torhc'; did you mean 'torch'"),
     ],
 )
 def test_a_mistake_in_the_arguments_stops_the_server_at_once(
@@ -112,6 +113,13 @@ def test_a_mistake_in_the_arguments_stops_the_server_at_once(
 ) -> None:
     server = running_server(*arguments, home=built.home)
     with pytest.raises(AssertionError, match=message) as failure, server:
+        pass
+    assert "Traceback" not in str(failure.value)
+
+
+def test_what_no_worker_can_serve_stops_the_server(built: Built) -> None:
+    server = running_server("model=tiny:latest", "engine=torch_fp16", "device=cpu", home=built.home)
+    with pytest.raises(AssertionError, match="'torch_fp16' needs a GPU") as failure, server:
         pass
     assert "Traceback" not in str(failure.value)
 
