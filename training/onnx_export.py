@@ -70,7 +70,7 @@ def _export_mask_head(
     names = [f"feature_{level}" for level in range(len(features))]
     rois = torch.tensor([[0.0, 4.0, 4.0, 40.0, 40.0], [1.0, 8.0, 8.0, 60.0, 30.0]])
     write_graph(
-        _MaskGraph(network, mask_head),
+        _MaskGraph(network, mask_head).eval(),  # the exporter restores the mode, also of its parts
         (*features, rois, torch.zeros(2, dtype=torch.int64)),
         folder / MASKS_FILE,
         inputs=[*names, "rois", "label_ids"],

@@ -97,7 +97,7 @@ def test_the_default_is_xrai_with_a_picture_and_no_numbers(task_and_url: tuple[T
     image = encoded(2)
     request = json.dumps({"image_base64": text(image), "model_explainability": True})
     (plain,) = invoke(url, request)
-    (named,) = invoke(url, explained(image, xai_algorithm="xrai", n_steps=50, xrai_fast=True))
+    (named,) = invoke(url, explained(image, xai_algorithm="xrai", xrai_fast=True))
     assert list(plain) == ["probs", "labels", "visualizations"]
     assert plain == named
 

@@ -117,6 +117,7 @@ def test_a_mistake_in_the_arguments_stops_the_server_at_once(
     assert "Traceback" not in str(failure.value)
 
 
+@pytest.mark.slow  # a worker has to start; the mistakes above are found before
 def test_what_no_worker_can_serve_stops_the_server(built: Built) -> None:
     server = running_server("model=tiny:latest", "engine=torch_fp16", "device=cpu", home=built.home)
     with pytest.raises(AssertionError, match="'torch_fp16' needs a GPU") as failure, server:
