@@ -117,6 +117,18 @@ def show(name: Annotated[str, typer.Argument(help="Run.")], runs: RunsFolder = R
 
 
 @app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="Run, in whatever state.")],
+    out: Annotated[Path | None, typer.Option(help="HTML file; by default the run's own.")] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Write a page of a run: trials, curves, what mattered, mistakes with pictures."""
+    from training.report.write import write_report
+
+    CONSOLE.print(f"written {write_report(find_run(runs, name), out)}", markup=False)
+
+
+@app.command()
 def register(
     source: Annotated[str, typer.Argument(help="Run, or model folder.")],
     name: Annotated[str, typer.Option("--name", help="Name in the model store.")],
@@ -248,7 +260,23 @@ def _run(run: Run) -> None:
     if code != 0:
         raise typer.Exit(code)
     print_run(run)
+    _report(run)
     CONSOLE.print(f"next: python -m training register {run.name} --name NAME", markup=False)
+
+
+def _report(run: Run) -> None:
+    """Write the report of a job that is done; without one it is done all the same."""
+    try:
+        from training.report.write import write_report
+
+        CONSOLE.print(f"report: {write_report(run)}", markup=False, highlight=False)
+    except (Exception, KeyboardInterrupt) as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        CONSOLE.print(
+            f"warning: no report ({line}); again with: python -m training report {run.name}",
+            markup=False,
+            highlight=False,
+        )
 
 
 def main() -> None:

@@ -59,10 +59,11 @@ class ValidationImages(Dataset[ValidationImage]):
         views = views_of(image, self._settings, object_px=self._object_px)
         singles = objects[~objects.is_crowd]
         laid_out = on_canvas(singles, views[0].canvas, with_masks=self._with_masks, seed=0)
-        return ValidationImage(views, _truth(objects, size_hw), laid_out)
+        return ValidationImage(views, image_truth(objects, size_hw), laid_out)
 
 
-def _truth(objects: Objects, size_hw: tuple[int, int]) -> ImageTruth:
+def image_truth(objects: Objects, size_hw: tuple[int, int]) -> ImageTruth:
+    """Objects of an image of that size, as metrics want them."""
     return ImageTruth(
         boxes_xyxy=objects.boxes_xyxy,
         label_ids=objects.label_ids,

@@ -22,8 +22,9 @@ def evaluation(
 ) -> dict[str, Any]:
     """Everything worth keeping of one set of predictions, ready for JSON.
 
-    probs and targets are (N, C). Keys: metrics, per_label, curves, and confusion_matrix: rows are
-    the truth, columns the prediction (multi-label: a 2×2 matrix per label instead).
+    probs and targets are (N, C). Keys: metrics, per_label, curves (micro_curves: of all labels
+    together), and confusion_matrix: rows are the truth, columns the prediction (multi-label: a 2×2
+    matrix per label instead).
     """
     truth = targets.astype(int)
     predicted = _predicted_labels(probs, task)
@@ -33,6 +34,7 @@ def evaluation(
         "confusion_matrix": _confusion(truth, predicted, task),
         "per_label": _per_label(truth, predicted, probs, labels),
         "curves": {label: _curves(truth[:, c], probs[:, c]) for c, label in enumerate(labels)},
+        "micro_curves": _curves(truth.ravel(), probs.ravel()),
     }
 
 

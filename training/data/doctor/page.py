@@ -12,52 +12,35 @@ from training.data.doctor.labels import sample_counts
 from training.data.doctor.show import short_place, summary_of
 from training.data.doctor.sizes import ObjectSizes, percentiles
 from training.data.doctor.thumbnails import figure
+from training.html_page import document
 
 _PICTURES = 8  # examples of a finding that are shown
 _LINES = 50  # examples of a finding that are listed
 _CLASSES = 30  # of the table of classes that occur together
 _CSS = """
-:root { color-scheme: light dark; --bg: #fff; --fg: #1b1f24; --soft: #f2f4f7; --line: #d5dae1;
-  --error: #c62828; --warning: #b26a00; --note: #1565c0; --s0: #3b78c2; --s1: #e0a03c; }
-@media (prefers-color-scheme: dark) { :root { --bg: #14171b; --fg: #e4e7eb; --soft: #1f242a;
-  --line: #3a424c; --error: #ff7b72; --warning: #f0b03f; --note: #79b8ff; --s0: #6aa5ea;
-  --s1: #e6b35c; } }
-body { background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif;
-  max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 section { background: var(--soft); border-left: 5px solid var(--line); border-radius: 4px;
   padding: .6rem 1rem; margin: 1rem 0; overflow-x: auto; }
 section h3 { font-size: 1rem; margin: .2rem 0; } section p { margin: .3rem 0; }
 .error { border-color: var(--error); } .error b { color: var(--error); }
 .warning { border-color: var(--warning); } .warning b { color: var(--warning); }
 .note { border-color: var(--note); } .note b { color: var(--note); }
-.pics { display: flex; flex-wrap: wrap; gap: .8rem; }
 .pair { display: flex; gap: .4rem; border: 1px solid var(--line); padding: .4rem; }
-figure { margin: 0; max-width: 240px; } .pic { position: relative; line-height: 0;
-  width: fit-content; }
-.pic img { max-width: 100%; } .pic svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-figcaption { font-size: .75rem; overflow-wrap: anywhere; }
 .box { fill: none; stroke: #ff2d95; stroke-width: 2; }
-svg text { fill: var(--fg); font-size: 12px; }
-.s0 { fill: var(--s0); } .s1 { fill: var(--s1); } .s2 { fill: var(--error); }
 .t0 { color: var(--s0); } .t1 { color: var(--s1); }
-table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: .15rem .5rem;
-  text-align: right; } details { margin: .3rem 0; } li { overflow-wrap: anywhere; }
 """
 
 
 def page_html(diagnosis: Diagnosis, *, title: str) -> str:
     """Return the page: findings with pictures, classes, sizes of objects."""
-    return "".join(
+    return document(
+        f"Data: {title}",
         [
-            '<!doctype html><html lang="en"><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width">',
-            f"<title>Data: {escape(title)}</title><style>{_CSS}</style>",
             f"<h1>{escape(title)}</h1><p>{_facts(diagnosis)}</p>",
             *(_section(finding) for finding in diagnosis.findings),
             *_classes(diagnosis),
             _sizes(diagnosis.sizes) if diagnosis.sizes is not None else "",
-        ]
+        ],
+        css=_CSS,
     )
 
 

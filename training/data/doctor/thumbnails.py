@@ -1,18 +1,14 @@
 """Small pictures of a page: the image inside the page itself, its objects as SVG over it."""
 
-import base64
 from html import escape
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image
 
 from inference.errors import InputError
 from inference.image import decode_image
 from training.data.doctor.findings import Box, Picture
+from training.html_page import thumbnail
 
 _SIDE = 240  # pixels
-_QUALITY = 80
 
 
 def figure(picture: Picture, caption: str) -> str:
@@ -21,15 +17,11 @@ def figure(picture: Picture, caption: str) -> str:
         pixels = decode_image(Path(picture.image).read_bytes())
     except (OSError, InputError):
         return f"<figure><figcaption>{escape(caption)}</figcaption></figure>"
-    image = Image.fromarray(pixels)
-    image.thumbnail((_SIDE, _SIDE))
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    boxes = "".join(_rect(box, image.size) for box in picture.boxes)
+    image, (width, height) = thumbnail(pixels, side=_SIDE)
+    boxes = "".join(_rect(box, (width, height)) for box in picture.boxes)
     return (
-        f'<figure><div class="pic"><img alt="" src="data:image/jpeg;base64,{data}">'
-        f'<svg viewBox="0 0 {image.width} {image.height}">{boxes}</svg></div>'
+        f'<figure><div class="pic">{image}'
+        f'<svg viewBox="0 0 {width} {height}">{boxes}</svg></div>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
