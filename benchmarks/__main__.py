@@ -87,6 +87,32 @@ def explanations_of_detections(
         compare_odam(name, side=side, detections=detections, rounds=rounds)
 
 
+@app.command()
+def explanations(
+    family: Families = None,
+    side: Annotated[int, typer.Option(min=32)] = 224,
+    steps: Annotated[int, typer.Option(min=2, help="Nodes of the references.")] = 50,
+    rounds: Rounds = 3,
+) -> None:
+    """XRAI and integrated gradients of classifiers against saliency, captum and the bare passes."""
+    from benchmarks.explanations import compare_explanations
+
+    _say_where()
+    for name in family or ["resnet18", "resnet50", "mobilenetv2", "vits16r224"]:
+        compare_explanations(name, side=side, steps=steps, rounds=rounds)
+
+
+@app.command()
+def xrai_nodes(
+    model: Annotated[list[Path], typer.Option(help="Model folder; may be repeated.")],
+    image: Annotated[list[Path], typer.Option(help="Image file; may be repeated.")],
+) -> None:
+    """Errors of XRAI by the number of its nodes, on trained classifiers."""
+    from benchmarks.xrai_nodes import compare_nodes
+
+    compare_nodes(model, image)
+
+
 def _say_where() -> None:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision"))

@@ -1,7 +1,6 @@
 """Score a folder of images: `python -m inference FOLDER --model DIR|NAME:VERSION`."""
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,11 +15,12 @@ from inference.engine import AUTO, DEVICES, ENGINES, resolve_device
 from inference.errors import SightlineError, UsageError
 from inference.folder import ERRORS_FILE, Draw, Explain, Tally, Todo, plan, score_folder
 from inference.image import decode_image
-from inference.model_folder import FACTS_FILE, ModelFolder, open_model_folder
+from inference.model_folder import ModelFolder
 from inference.names import unknown_name
 from inference.predictor import Predictor
 from inference.schema import Algorithm, DetectorAlgorithm, OfflineAlgorithm, XaiParameters
 from inference.settings import DetectionSettings, SegmentationSettings, Settings
+from inference.stored_models import open_model
 from inference.types import CLASSIFICATION_TASKS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -59,7 +59,7 @@ def score(
     mistake in the call, 130 after Ctrl-C.
     """
     try:
-        opened = _open_model(model)
+        opened = open_model(model)
         settings = opened.settings.overridden(_values(overrides or []))
         todo = plan(folder, output, labels=opened.facts.labels)
         explainer = _explainer(
@@ -140,24 +140,6 @@ def _summary(tally: Tally, todo: Todo, output: Path) -> str:
     if tally.failed:
         parts.append(f"{tally.failed} failed, see {output.with_name(ERRORS_FILE)}")
     return ", ".join(parts)
-
-
-def _open_model(name: str) -> ModelFolder:
-    path = Path(name)
-    return open_model_folder(path if (path / FACTS_FILE).is_file() else _stored(name))
-
-
-def _stored(tag: str) -> Path:
-    os.environ["BENTOML_DO_NOT_TRACK"] = "True"  # its Python API does not understand "1"
-    import bentoml
-    from bentoml.exceptions import BentoMLException
-
-    try:
-        return Path(bentoml.models.get(tag).path)
-    except (BentoMLException, ValueError) as error:
-        raise UsageError(
-            f"model {tag!r} is neither a model folder nor in the model store ({error})"
-        ) from None
 
 
 def _explainer(

@@ -11,6 +11,7 @@ from serving.http import MAX_DEADLINE_MS
 
 _REF = "#/components/schemas/{model}"
 _TAGS = ["Sightline"]
+_LIST_PER_CLASS = "a list with one per class if multi-label or with target_classes"
 
 
 class ErrorDetail(BaseModel):
@@ -34,16 +35,29 @@ class ExplanationError(BaseModel):
     message: str
 
 
+class Convergence(BaseModel):
+    """How well the integral of an explanation was computed."""
+
+    completeness_delta: float = Field(description="Σ attributions - (f(image) - f(baseline))")
+    n_steps: int = Field(description="nodes per path")
+
+
 class ClassScoresAnswer(BaseModel):
     """Scores of one image, in label order, and its explanation if one was asked for."""
 
     probs: list[float]
     labels: list[str]
     visualizations: str | list[str] | None = Field(
-        default=None, description="PNG as base64; a list with one per class if multi-label"
+        default=None, description=f"PNG as base64; {_LIST_PER_CLASS}"
     )
-    attributions: list[Any] | None = Field(
-        default=None, description="[3, crop, crop]; a list with one per class if multi-label"
+    attributions: str | list[Any] | None = Field(
+        default=None, description=f"[3, crop, crop], or base64 of an .npy file; {_LIST_PER_CLASS}"
+    )
+    convergence: Convergence | list[Convergence] | None = Field(
+        default=None, description=f"of return_delta and n_steps auto; {_LIST_PER_CLASS}"
+    )
+    explained_classes: list[str] | None = Field(
+        default=None, description="if target_classes names some: the same names"
     )
     explanation_error: ExplanationError | None = None
 
@@ -65,7 +79,8 @@ class DetectionsAnswer(BaseModel):
         default=None, description="PNG as base64 for each box, null where it is not explained"
     )
     attributions: list[Any] | None = Field(
-        default=None, description="[h, w] of the image's shape for each box, or null"
+        default=None,
+        description="[h, w] of the image's shape, or base64 of it, for each box, or null",
     )
     explained_boxes: list[ExplainedBox] | None = None
     explanation_error: ExplanationError | None = None

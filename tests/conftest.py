@@ -1,4 +1,4 @@
-"""How the tests are divided among processes (`pytest -n 2 --dist loadgroup`, as in the Makefile)."""
+"""How tests are divided among processes (`pytest -n 2 --dist loadgroup`, as in the Makefile)."""
 
 import pytest
 

@@ -4,7 +4,7 @@
 into `explanation_body`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from inference.errors import BadRequest, ExplanationFailed
 from inference.families import classifier_named
 from inference.folding import fold_batch_norms
 from inference.model_folder import ModelFolder
+from inference.names import unknown_name
 from inference.networks import load_network
 from inference.preprocess import normalize, resize_and_crop
 from inference.schema import XaiParameters
@@ -22,8 +23,9 @@ from inference.types import CLASSIFICATION_TASKS, Task, probabilities
 from xai.detection.explainer import DetectorExplainer
 from xai.explanation import Explanation, explanation_body
 from xai.merging import region_map
-from xai.methods import Subject, method_of
+from xai.methods import Method, Subject, method_of
 from xai.paths import no_checkpoint
+from xai.segment_cache import SegmentCache
 from xai.segments import find_segments
 
 __all__ = ["DetectorExplainer", "Explainer", "Explanation", "explanation_body", "load_explainer"]
@@ -44,17 +46,20 @@ def load_explainer(
 class Explainer:
     """A classifier's eager network, ready to explain.
 
-    Nothing in it changes after construction, so several threads may explain at the same time.
+    Nothing but a cache in it changes after construction, so several threads may explain at the
+    same time.
     """
 
     def __init__(self, folder: ModelFolder, *, device: str = "cpu") -> None:
         """Load the network."""
         self._task = folder.facts.task
+        self._labels = folder.facts.labels
         self._settings = settings_of(folder.settings, ClassificationSettings)
         self._cam = classifier_named(folder.facts.family).cam
         self._device = torch.device(device)
         network = fold_batch_norms(load_network(folder, device=device))
         self._network = network.to(memory_format=torch.channels_last)
+        self._find_segments = SegmentCache()
         _compile_kernels()
 
     def explain(
@@ -65,18 +70,20 @@ class Explainer:
         checkpoint: Callable[[], None] = no_checkpoint,
         settings: Settings | None = None,
     ) -> Explanation:
-        """Explain the most probable class of an image (H, W, 3).
+        """Explain the classes of an image (H, W, 3) that `target_classes` names.
 
-        If multi-label: every class whose probability reaches the request's
-        `confidence_score_threshold_multilabel`, which may be none.
+        Without it the most probable one or, if multi-label, every class whose probability reaches
+        the request's `confidence_score_threshold_multilabel`, which may be none.
 
         `checkpoint` is called between chunks of work; what it raises ends the explanation.
         `settings` of a request change nothing here, since a classifier has none.
-        Raises BadRequest for parameters of detectors, ExplanationFailed when the network gives
-        something that is not a number.
+        Raises BadRequest for parameters of detectors, classes that are none, and options that the
+        method has no use for, ExplanationFailed when the network gives something that is not a
+        number.
         """
         if parameters.boxes is not None:
             raise BadRequest("xai_parameters.boxes is for detectors, and this is a classifier")
+        method = method_of(parameters)
         crop = resize_and_crop(
             image_rgb,
             resize_size=self._settings.valid_resize_size,
@@ -86,17 +93,33 @@ class Explainer:
         # TF32 would keep 10 bits of the mantissa: too few for sums over a path
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             probs = self._score(image)
-            targets = explained_classes(
-                probs, self._task, threshold=parameters.confidence_score_threshold_multilabel
-            )
-            subject = Subject(self._network, self._cam, image, targets)
-            attributions = _attributions(subject, parameters, checkpoint)
-        return Explanation(crop, probs, targets, attributions)
+            targets = self._targets(probs, parameters)
+            subject = Subject(self._network, self._cam, image, targets, self._find_segments)
+            found = method.run(subject, parameters, checkpoint) if targets else None
+        if found is None:
+            return Explanation(crop, probs, targets, ())
+        values = _finite(found.values, method)
+        return Explanation(crop, probs, targets, values, found.convergence)
 
     def _score(self, image: torch.Tensor) -> NDArray[np.float32]:
         with torch.no_grad():
             logits = self._network(image[None])[0]
         return probabilities(logits.cpu().numpy(), self._task)
+
+    def _targets(self, probs: NDArray[np.float32], parameters: XaiParameters) -> tuple[int, ...]:
+        if parameters.target_classes is not None:
+            return named_classes(parameters.target_classes, self._labels)
+        threshold = parameters.confidence_score_threshold_multilabel
+        return explained_classes(probs, self._task, threshold=threshold)
+
+
+def named_classes(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...]:
+    """Where each name is among the labels. Raises BadRequest for a name that is none of them."""
+    places = {label: place for place, label in enumerate(labels)}
+    for name in names:
+        if name not in places:
+            raise BadRequest(unknown_name("label in target_classes", name, labels))
+    return tuple(places[name] for name in names)
 
 
 def explained_classes(
@@ -108,19 +131,14 @@ def explained_classes(
     return (int(probs.argmax()),)
 
 
-def _attributions(
-    subject: Subject, parameters: XaiParameters, checkpoint: Callable[[], None]
-) -> tuple[NDArray[np.float32], ...]:
-    if not subject.targets:
-        return ()
-    method = method_of(parameters)
-    attributions = method.run(subject, parameters, checkpoint).cpu().numpy()
-    if not np.isfinite(attributions).all():
+def _finite(values: torch.Tensor, method: Method) -> tuple[NDArray[np.float32], ...]:
+    """One contiguous array per target."""
+    if not values.isfinite().all():
         raise ExplanationFailed(
             f"{method.name} met values that are not finite in the network: "
             "its weights may be damaged"
         )
-    return tuple(np.ascontiguousarray(attribution) for attribution in attributions)
+    return tuple(value.contiguous().cpu().numpy() for value in values)
 
 
 def _compile_kernels() -> None:

@@ -1,7 +1,7 @@
 """What an explanation is, and how it looks on the wire."""
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from inference.schema import XaiParameters
 from inference.types import Task
 from xai.detection.explanation import DetectorExplanation, detector_body
+from xai.encoding import encoded
+from xai.integrals import Convergence
 from xai.methods import method_of
 from xai.picture import explanation_png
 
@@ -19,13 +21,15 @@ class Explanation:
     """Which pixels made the model say so, for one image.
 
     crop_rgb (S, S, 3): the pixels that the model saw; probs (C,), in label order; targets: indices
-    of the explained classes; attributions: (3, S, S) float32 per target, for the class's logit.
+    of the explained classes; attributions: (3, S, S) float32 per target, for the class's logit;
+    convergence: how well each was computed, or empty if that was not asked for.
     """
 
     crop_rgb: NDArray[np.uint8]
     probs: NDArray[np.float32]
     targets: tuple[int, ...]
     attributions: tuple[NDArray[np.float32], ...]
+    convergence: tuple[Convergence, ...] = ()
 
     def __post_init__(self) -> None:
         side = self.crop_rgb.shape[0]
@@ -40,10 +44,13 @@ class Explanation:
 def explanation_body(
     explanation: Explanation | DetectorExplanation, parameters: XaiParameters, task: Task
 ) -> dict[str, Any]:
-    """Azure's keys, those that were asked for: "visualizations" and "attributions".
+    """Azure's keys "visualizations" and "attributions", and ours, those that were asked for.
 
-    Multi-class: a base64 PNG, and an array (3, S, S) float32, which the caller serialises;
-    multi-label: a list of each, in label order. Detectors: see `detector_body`.
+    A base64 PNG; an array (3, S, S) float32, which the caller serialises, or base64 of it;
+    "convergence": {"completeness_delta", "n_steps"}.
+    With `target_classes`, a list of each in that order, and "explained_classes", their names; else
+    multi-class: one of each; multi-label: a list of each, in label order. Detectors: see
+    `detector_body`.
     """
     if isinstance(explanation, DetectorExplanation):
         return detector_body(explanation, parameters)
@@ -52,7 +59,12 @@ def explanation_body(
         pictures = explanation_pngs(explanation, parameters)
         body["visualizations"] = [b64encode(picture).decode("ascii") for picture in pictures]
     if parameters.attributions:
-        body["attributions"] = list(explanation.attributions)
+        encoding = parameters.attributions_encoding
+        body["attributions"] = [encoded(values, encoding) for values in explanation.attributions]
+    if parameters.asks_for_convergence:
+        body["convergence"] = [asdict(convergence) for convergence in explanation.convergence]
+    if parameters.target_classes is not None:
+        return {**body, "explained_classes": parameters.target_classes}
     if task is Task.MULTILABEL:
         return body
     return {key: values[0] for key, values in body.items()}
@@ -66,6 +78,7 @@ def explanation_pngs(explanation: Explanation, parameters: XaiParameters) -> lis
             explanation.crop_rgb,
             method.to_scores(attribution),
             clip_percentile=method.clip_percentile,
+            top_percent=parameters.top_percent,
         )
         for attribution in explanation.attributions
     ]

@@ -1,4 +1,4 @@
-"""Gradients of chosen outputs with respect to the input, and nothing else."""
+"""Gradients of chosen outputs with respect to chosen tensors, and nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,32 +9,20 @@ Network = Callable[[Tensor], Tensor]
 
 
 def target_gradients(
-    network: Network, inputs: Tensor, targets: Sequence[tuple[int, ...]]
-) -> Iterator[Tensor]:
-    """Differentiate each input's own targets, one after the other, after one shared forward pass.
+    logits: Tensor, leaves: Sequence[Tensor], targets: Sequence[int]
+) -> Iterator[tuple[Tensor | None, ...]]:
+    """Differentiate outputs one after the other, by all leaves, through one graph.
 
-    inputs is (N, C, H, W); targets holds one tuple of output indices per input. The k-th tensor
-    that comes, again (N, C, H, W), belongs to every input's k-th target; inputs that have fewer
-    targets get zeros there. Parameters' `.grad` stay as they are.
+    logits is (N, outputs), and leaves are tensors (N, …) that they were computed from, row by row.
+    Per target comes a gradient for each leaf, None where the logits do not depend on it.
+    Parameters' `.grad` stay as they are.
     """
-    leaf = _leaf(inputs)
-    with torch.enable_grad():
-        logits = network(leaf)
-    turns = max(map(len, targets), default=0)
-    for turn in range(turns):
-        seeds = _seeds(logits, targets, turn)
-        yield torch.autograd.grad(logits, leaf, seeds, retain_graph=turn < turns - 1)[0]
-
-
-def _leaf(inputs: Tensor) -> Tensor:
-    """Start a new graph, in the memory layout that convolutions are fastest with."""
-    return inputs.detach().clone(memory_format=torch.channels_last).requires_grad_()
-
-
-def _seeds(logits: Tensor, targets: Sequence[tuple[int, ...]], turn: int) -> Tensor:
-    """1 where a row's target of this turn is, else 0: the outer derivative of the backward pass."""
-    seeds = torch.zeros_like(logits)
-    for row, indices in enumerate(targets):
-        if turn < len(indices):
-            seeds[row, indices[turn]] = 1.0
-    return seeds
+    for turn, target in enumerate(targets):
+        with torch.enable_grad():
+            output = logits[:, target].sum()
+        yield torch.autograd.grad(
+            output,
+            leaves,
+            retain_graph=turn < len(targets) - 1,
+            allow_unused=True,
+        )

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-TOP_FRACTION = 0.3
 HEAT_OPACITY = 0.5
 # 256 colours from blue over green and yellow to white
 _BGYW = np.asarray(
@@ -16,17 +15,21 @@ _BGYW = np.asarray(
 
 
 def explanation_png(
-    crop_rgb: NDArray[np.uint8], scores: NDArray[np.float32], *, clip_percentile: float
+    crop_rgb: NDArray[np.uint8],
+    scores: NDArray[np.float32],
+    *,
+    clip_percentile: float,
+    top_percent: float = 30.0,
 ) -> bytes:
     """Draw an explanation as a PNG of 2S × 2S pixels, from a crop (S, S, 3) and scores (S, S).
 
     Top left the crop as the model sees it; top right the scores in colorcet's bgyw, white highest
-    and blue lowest; bottom left these colours blended over the crop; bottom right the 30 % of the
-    crop's pixels with the highest scores, the others black.
+    and blue lowest; bottom left these colours blended over the crop; bottom right the `top_percent`
+    of the crop's pixels with the highest scores, the others black.
     """
     heat = heat_map(scores, clip_percentile=clip_percentile)
     blend = np.rint(crop_rgb * (1 - HEAT_OPACITY) + heat * HEAT_OPACITY).astype(np.uint8)
-    top = crop_rgb * top_mask(scores, fraction=TOP_FRACTION)[:, :, None]
+    top = crop_rgb * top_mask(scores, fraction=top_percent / 100)[:, :, None]
     grid = np.block([[[crop_rgb], [heat]], [[blend], [top]]])
     file = BytesIO()
     Image.fromarray(grid).save(file, format="PNG")

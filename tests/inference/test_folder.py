@@ -151,7 +151,10 @@ def test_the_command_explains(photos: Path, tmp_path: Path, model: ModelFolder) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--explain", "lime"), "error: unknown algorithm 'lime' (allowed: guided_backprop"),
+        (
+            ("--explain", "lime"),
+            "error: unknown algorithm 'lime' (allowed: gradcam, guided_backprop",
+        ),
         (("--engine", "tourch"), "error: unknown engine 'tourch'; did you mean 'torch'?"),
         (("--output", "no/where.jsonl"), "error: folder no for the output does not exist"),
         (("--model", "no:model"), "error: model 'no:model' is neither a model folder nor in"),

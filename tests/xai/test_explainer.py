@@ -22,11 +22,11 @@ from inference.schema import XaiParameters
 from inference.types import Task, probabilities
 from tests.model_folders import write_model_folder
 from tests.xai.nets import photo
+from xai import paths
 from xai.explainer import Explainer, explained_classes
 from xai.explanation import Explanation, explanation_body
 from xai.methods import METHODS
-from xai.methods.integrated_gradients import integrated_gradients
-from xai.paths import quadrature
+from xai.quadrature import quadrature
 
 LARGE = {"resnet101", "resnet152", "resnest101", "vitb16r224", "vitl16r224"}
 SOME_FAMILIES = [
@@ -88,7 +88,8 @@ def test_the_logit_is_explained_from_its_unfolded_network(
     explanation = explainer.explain(IMAGE, parameters("integrated_gradients", n_steps=4))
     image = torch.from_numpy(normalize(explanation.crop_rgb[None])[0])
     rule = quadrature(4, "riemann_middle")
-    expected = integrated_gradients(load_network(folder), image, explanation.targets, rule=rule)
+    path = paths.Path(image, torch.zeros_like(image), explanation.targets)
+    expected = paths.integrate(load_network(folder), path, rule)
     scale = float(expected.abs().max())
     np.testing.assert_allclose(explanation.attributions[0], expected[0], atol=1e-3 * scale)
 

@@ -1,9 +1,10 @@
 import pytest
 import torch
-from captum.attr import GuidedGradCam
+from captum.attr import GuidedGradCam, LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from inference.families import FAMILIES, CamLayer
+from xai.methods.gradcam import gradcam
 from xai.methods.guided_gradcam import guided_gradcam
 from xai.tap import tapped
 
@@ -27,6 +28,8 @@ def test_a_pencil_case() -> None:
     result = guided_gradcam(TwoChannels(), CamLayer("layer"), x, (0,))
     # Mean gradients 3/4 and -1/4; map ReLU(3/4 · x + 1/4 · x) = ReLU(x); gradient of the input 1.
     torch.testing.assert_close(result, torch.tensor([[[[1.0, 0.0], [0.0, 4.0]]]]))
+    plain = gradcam(TwoChannels(), CamLayer("layer"), x, (0,))
+    torch.testing.assert_close(plain, torch.tensor([[[1.0, 0.0], [0.0, 4.0]]]))
 
 
 def random_family(name: str) -> nn.Module:
@@ -49,6 +52,18 @@ def test_resnet18_is_explained_as_by_captum(target: int) -> None:
     )
     actual = guided_gradcam(network, CamLayer("layer4"), noise(), (target,))
     torch.testing.assert_close(actual, expected.detach(), atol=1e-6, rtol=0)
+
+
+def test_maps_are_captums() -> None:
+    network = random_family("resnet18")
+    maps = gradcam(network, CamLayer("layer4"), noise(), (0, 1, 2))
+    assert maps.shape == (3, 64, 64)
+    for target, actual in enumerate(maps):
+        coarse = LayerGradCam(network, network.layer4).attribute(
+            noise()[None].requires_grad_(), target=target, relu_attributions=True
+        )
+        expected = LayerAttribution.interpolate(coarse, (64, 64), "bilinear")[0, 0]
+        torch.testing.assert_close(actual, expected.detach(), atol=1e-7, rtol=1e-4)
 
 
 def test_vision_transformers_have_a_map_too() -> None:

@@ -75,6 +75,7 @@ class DetectorExplainer:
         Raises BadRequest for parameters that do not fit, ExplanationFailed when the network gives
         something that is not a number.
         """
+        _refuse_options_of_classifiers(parameters)
         algorithm = self._algorithm(parameters)
         chosen = _with_outlines(settings_of(settings or self._settings, DetectionSettings))
         views = views_of(image_rgb, chosen, object_px=self._facts.object_px)
@@ -182,6 +183,18 @@ class DetectorExplainer:
         )
         grid = Grid(view.canvas.pixels.shape[:2], stride=1, center=0.5)
         yield from ([CellMap(map_.numpy(), grid)] for map_ in maps)
+
+
+def _refuse_options_of_classifiers(parameters: XaiParameters) -> None:
+    asked = {
+        "target_classes": parameters.target_classes is not None,
+        "baselines": parameters.baselines is not None,
+        'n_steps "auto"': parameters.n_steps == "auto",
+        "return_delta": parameters.return_delta,
+    }
+    for option, is_asked in asked.items():
+        if is_asked:
+            raise BadRequest(f"{option} is for classifiers; name objects with boxes")
 
 
 def explained_boxes(wanted: Sequence[int] | None, *, count: int, most: int) -> tuple[int, ...]:

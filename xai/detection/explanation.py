@@ -14,6 +14,7 @@ from inference.schema import XaiParameters
 from inference.types import ObjectsFound
 from xai.detection.picture import object_png
 from xai.detection.placing import reduced_hw
+from xai.encoding import encoded
 
 _SENT_SIDE = 256  # of maps on the wire: a feature map has fewer cells
 
@@ -47,9 +48,9 @@ def detector_body(explanation: DetectorExplanation, parameters: XaiParameters) -
     "visualizations": per box of the answer, in the order of its "boxes", a base64 PNG of the whole
     image at up to 640 pixels with the map over it and the object outlined, or null if the box is
     not explained. "attributions": the same with the map, an array (h, w) float32 ≥ 0 that covers
-    the whole image at up to 256 pixels. "explained_boxes": {"index", "box", "label", "score"} of
-    each explained box, to check by: the explainer finds the boxes itself, in float32, and a faster
-    engine may order two equal scores otherwise.
+    the whole image at up to 256 pixels, or base64 of it. "explained_boxes": {"index", "box",
+    "label", "score"} of each explained box, to check by: the explainer finds the boxes itself, in
+    float32, and a faster engine may order two equal scores otherwise.
     """
     body: dict[str, list[Any]] = {}
     count = len(explanation.found.detections)
@@ -57,7 +58,8 @@ def detector_body(explanation: DetectorExplanation, parameters: XaiParameters) -
         pictures = [b64encode(png).decode("ascii") for png in object_pngs(explanation)]
         body["visualizations"] = _at(explanation.explained, pictures, count)
     if parameters.attributions:
-        maps = [_reduced(map_) for map_ in explanation.maps]
+        encoding = parameters.attributions_encoding
+        maps = [encoded(_reduced(map_), encoding) for map_ in explanation.maps]
         body["attributions"] = _at(explanation.explained, maps, count)
     boxes = result_body(explanation.found)["boxes"]
     body["explained_boxes"] = [

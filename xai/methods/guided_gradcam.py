@@ -2,12 +2,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from inference.families import CamLayer
 from inference.schema import XaiParameters
 from xai.guided import GuidedActivations
-from xai.methods.base import Method, Subject, register
+from xai.methods.base import Attributions, Method, Subject, register
+from xai.methods.gradcam import activation_map
 from xai.paths import Checkpoint
 from xai.tap import tapped
 
@@ -17,8 +17,7 @@ def guided_gradcam(
 ) -> Tensor:
     """Guided backpropagation times the class activation map: (targets, C, H, W) for (C, H, W).
 
-    One forward pass serves both. The map is ReLU(Σ_k w_k A_k), where A_k are the layer's channels
-    and w_k the mean of the plain gradient over A_k (eq. 1 and 2), enlarged bilinearly.
+    One forward pass serves both; the map is made from the plain gradient.
     """
     outputs: list[Tensor] = []
     leaf = image[None].detach().clone().requires_grad_()
@@ -27,26 +26,18 @@ def guided_gradcam(
     products = []
     for target in targets:
         mode.enabled = False
-        (slope,) = torch.autograd.grad(logits[0, target], outputs[0], retain_graph=True)
+        map_ = activation_map(network, cam, logits[0, target], outputs[0], size_hw=image.shape[-2:])
         mode.enabled = True
         (guided,) = torch.autograd.grad(logits[0, target], leaf, retain_graph=True)
-        activation_map = _activation_map(
-            cam.to_map(network, outputs[0].detach()), cam.to_map(network, slope), image.shape[-2:]
-        )
-        products.append(guided * activation_map)
-    return torch.cat(products)
+        products.append(guided[0] * map_)
+    return torch.stack(products)
 
 
-def _activation_map(activations: Tensor, slopes: Tensor, size_hw: torch.Size) -> Tensor:
-    """(1, K, h, w) twice, to (1, 1, H, W)."""
-    weights = slopes.mean(dim=(2, 3), keepdim=True)
-    coarse = (weights * activations).sum(dim=1, keepdim=True).clamp(min=0)
-    return F.interpolate(coarse, size=size_hw, mode="bilinear", align_corners=False)
-
-
-def _run(subject: Subject, parameters: XaiParameters, checkpoint: Checkpoint) -> Tensor:
+def _run(subject: Subject, parameters: XaiParameters, checkpoint: Checkpoint) -> Attributions:
     checkpoint()
-    return guided_gradcam(subject.network, subject.cam, subject.image, subject.targets)
+    return Attributions(
+        guided_gradcam(subject.network, subject.cam, subject.image, subject.targets)
+    )
 
 
 register(Method("guided_gradcam", _run))

@@ -1,0 +1,136 @@
+"""All measures of a classifier's explanations, of one image at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from inference.errors import ExplanationFailed
+from inference.families import classifier_named
+from inference.folding import fold_batch_norms
+from inference.model_folder import ModelFolder
+from inference.networks import load_network
+from inference.preprocess import normalize, resize_and_crop
+from inference.schema import XaiParameters
+from inference.settings import ClassificationSettings, settings_of
+from inference.types import probabilities
+from xai.methods import Subject, method_named
+from xai.paths import no_checkpoint
+from xai.quality.measures import Measured
+from xai.quality.perturbation import Score, area_under, blurred, exchange_curve, pixel_ranks
+from xai.quality.randomisation import rank_correlation, unlearned
+from xai.quality.references import REFERENCES
+from xai.quality.road import removal_curve
+
+STEPS = 20  # of insertion and deletion
+
+Scores = NDArray[np.float32]
+
+
+class ClassifierJudge:
+    """Explains the most probable class of images and measures every method's explanation."""
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        methods: Sequence[str],
+        *,
+        n_steps: int | None = None,
+        device: str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        """Load the network, and build one of its kind that has learned nothing."""
+        self._parameters = {name: _parameters(name, n_steps) for name in methods}
+        self._task = folder.facts.task
+        self._settings = settings_of(folder.settings, ClassificationSettings)
+        self._cam = classifier_named(folder.facts.family).cam
+        self._device = torch.device(device)
+        self._network = self._ready(load_network(folder, device=device))
+        self._unlearned = self._ready(unlearned(folder.facts, seed=seed))
+
+    def _ready(self, network: nn.Module) -> nn.Module:
+        """Make the network what explanations are computed with."""
+        return fold_batch_norms(network.to(self._device)).to(memory_format=torch.channels_last)
+
+    def measure(self, image_rgb: NDArray[np.uint8], seed: Sequence[int]) -> dict[str, Measured]:
+        """Measure every method, and the references, on an image (H, W, 3).
+
+        seed: of the random reference and of ROAD's noise, which is the same for all methods.
+        Raises ExplanationFailed when a network gives something that is not a number.
+        """
+        crop = resize_and_crop(
+            image_rgb,
+            resize_size=self._settings.valid_resize_size,
+            crop_size=self._settings.valid_crop_size,
+        )
+        image = torch.from_numpy(normalize(crop[None])[0]).to(self._device)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            target = int(self._probs(image[None])[0].argmax())
+            results = {
+                name: self._measure_method(image, target, name, seed) for name in self._parameters
+            }
+            for name, reference in REFERENCES.items():
+                scores = reference(crop, np.random.default_rng((*seed, 1)))  # not the noise's
+                results[name] = self._faithfulness(image, target, scores, seed)
+        return results
+
+    def _measure_method(
+        self, image: Tensor, target: int, name: str, seed: Sequence[int]
+    ) -> Measured:
+        scores, delta = self._explain(self._network, image, target, name)
+        blind, _ = self._explain(self._unlearned, image, target, name)
+        faithfulness = self._faithfulness(image, target, scores, seed)
+        values = {
+            **faithfulness.values,
+            "randomisation": rank_correlation(scores, blind),
+            **({} if delta is None else {"completeness": abs(delta)}),
+        }
+        return Measured(values, faithfulness.curves)
+
+    def _explain(
+        self, network: nn.Module, image: Tensor, target: int, name: str
+    ) -> tuple[Scores, float | None]:
+        """Scores of the pixels (S, S) and, if the method has a path, the completeness delta."""
+        parameters = self._parameters[name]
+        method = method_named(name)
+        subject = Subject(network, self._cam, image, (target,))
+        found = method.run(subject, parameters, no_checkpoint)
+        if not found.values.isfinite().all():
+            raise ExplanationFailed(f"{name} met values that are not finite in the network")
+        delta = found.convergence[0].completeness_delta if found.convergence else None
+        return method.to_scores(found.values[0].cpu().numpy()), delta
+
+    def _faithfulness(
+        self, image: Tensor, target: int, scores: Scores, seed: Sequence[int]
+    ) -> Measured:
+        """Whether the pixels that a map ranks high carry the class's probability."""
+        score = self._score_of(target)
+        ranks = pixel_ranks(scores)
+        curves = {
+            "insertion": exchange_curve(score, blurred(image), image, ranks, steps=STEPS),
+            "deletion": exchange_curve(score, image, torch.zeros_like(image), ranks, steps=STEPS),
+        }
+        areas = {name: area_under(curve) for name, curve in curves.items()}
+        for name, order in {"most": ranks, "least": ranks.size - 1 - ranks}.items():
+            rng = np.random.default_rng(seed)
+            curves[f"road_{name}"] = removal_curve(score, image, order, rng=rng)
+        road = float((curves["road_least"] - curves["road_most"]).mean())
+        return Measured({**areas, "road": road}, curves)
+
+    def _score_of(self, target: int) -> Score:
+        return lambda images: self._probs(images)[:, target]
+
+    @torch.no_grad()
+    def _probs(self, images: Tensor) -> NDArray[np.float32]:
+        logits = self._network(images.contiguous(memory_format=torch.channels_last))
+        return probabilities(logits.cpu().numpy(), self._task)
+
+
+def _parameters(name: str, n_steps: int | None) -> XaiParameters:
+    """With the completeness delta, where there is one."""
+    has_path = method_named(name).path is not None
+    return XaiParameters.model_validate(
+        {"xai_algorithm": name, "n_steps": n_steps, "return_delta": has_path}
+    )

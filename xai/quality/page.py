@@ -1,0 +1,107 @@
+"""The page of measured explanations: one HTML file that loads nothing, light and dark."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from xai.quality.charts import Line, legend, line_chart
+from xai.quality.evaluate import Quality
+from xai.quality.measures import MEASURES
+from xai.quality.road import FRACTIONS
+from xai.quality.show import table_of, title
+
+_CSS = """
+:root { color-scheme: light dark; --bg: #fff; --fg: #1b1f24; --line: #c5ccd6;
+  --c0: #2f6fb7; --c1: #d9822b; --c2: #2a9d63; --c3: #b23a8e; --c4: #7a5fc9; --c5: #a08a00;
+  --c6: #c0392b; --c7: #3a9fb5; }
+@media (prefers-color-scheme: dark) { :root { --bg: #14171b; --fg: #e4e7eb; --line: #3a424c;
+  --c0: #6aa5ea; --c1: #f0a860; --c2: #5fd39a; --c3: #e889c7; --c4: #ab98f0; --c5: #d9c64a;
+  --c6: #ff8577; --c7: #6fd0e4; } }
+body { background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif;
+  max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; }
+td, th { border: 1px solid var(--line); padding: .15rem .5rem; text-align: right; }
+tbody th { text-align: left; font-weight: normal; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; }
+figcaption { font-size: .85rem; max-width: 340px; }
+svg text { fill: var(--fg); font-size: 11px; } .axis { stroke: var(--line); fill: none; }
+polyline { fill: none; stroke-width: 2; } polyline.reference { stroke-dasharray: 5 4; }
+dt { font-weight: 600; } dd { margin: 0 0 .4rem 1rem; }
+"""
+
+_CURVES = {
+    "insertion": ("Insertion", "share of the pixels shown, most important first"),
+    "deletion": ("Deletion", "share of the pixels at the mean colour, most important first"),
+    "road_most": ("ROAD", "share of the pixels guessed, most important first: should fall"),
+    "road_least": ("ROAD", "share of the pixels guessed, least important first: should stay"),
+}
+
+
+def page_html(quality: Quality, *, model: str) -> str:
+    """Return the page: the table, what each number means, and the curves of classifiers."""
+    heading = f"Explanations of {model}"
+    facts = f"{quality.task.value} · {quality.images} images · seed {quality.seed}"
+    return "".join(
+        [
+            '<!doctype html><html lang="en"><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width">',
+            f"<title>{escape(heading)}</title><style>{_CSS}</style>",
+            f"<h1>{escape(heading)}</h1><p>{escape(facts)}</p>",
+            _table(*table_of(quality, digits=3)),
+            "<p>Mean ± standard error over the images. Rows in brackets know nothing of the "
+            "network: a method that is no better than they are shows nothing.</p>",
+            *_charts(quality),
+            _meanings(quality),
+            _left_out(quality.left_out),
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    header = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    lines = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        for first, *cells in rows
+    )
+    return (
+        f'<div class="wide"><table><thead><tr>{header}</thead><tbody>{lines}</tbody></table></div>'
+    )
+
+
+def _charts(quality: Quality) -> Iterator[str]:
+    """Curves of the mean probability of the explained class."""
+    if not quality.rows[0].curves:
+        return
+    yield "<h2>Mean probability of the explained class</h2>"
+    yield legend([(row.method, row.is_reference) for row in quality.rows])
+    yield '<div class="charts">'
+    for name, (chart, axis) in _CURVES.items():
+        lines = []
+        for row in quality.rows:
+            values = row.curves[name]
+            places = FRACTIONS if name.startswith("road") else _even(len(values))
+            lines.append(Line(places, values, row.is_reference))
+        yield f"<figure>{line_chart(lines)}<figcaption>{chart}: {axis}</figcaption></figure>"
+    yield "</div>"
+
+
+def _even(count: int) -> list[float]:
+    return [place / (count - 1) for place in range(count)]
+
+
+def _meanings(quality: Quality) -> str:
+    used = {name for row in quality.rows for name in row.means}
+    items = "".join(
+        f"<dt>{escape(title(measure))}</dt><dd>{escape(measure.about)}</dd>"
+        for measure in MEASURES
+        if measure.name in used
+    )
+    return f"<h2>What the numbers mean</h2><dl>{items}</dl>"
+
+
+def _left_out(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<h2>Left out</h2><ul>{items}</ul>"
