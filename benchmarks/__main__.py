@@ -104,8 +104,13 @@ def explanations(
 
 @app.command()
 def xrai_nodes(
-    model: Annotated[list[Path], typer.Option(help="Model folder; may be repeated.")],
-    image: Annotated[list[Path], typer.Option(help="Image file; may be repeated.")],
+    model: Annotated[
+        list[Path],
+        typer.Option(help="Model folder; may be repeated.", exists=True, file_okay=False),
+    ],
+    image: Annotated[
+        list[Path], typer.Option(help="Image file; may be repeated.", exists=True, dir_okay=False)
+    ],
 ) -> None:
     """Errors of XRAI by the number of its nodes, on trained classifiers."""
     from benchmarks.xrai_nodes import compare_nodes

@@ -220,7 +220,7 @@ def test_a_full_queue_answers_429_with_the_time_to_wait(client: httpx.Client) ->
 def test_scores_do_not_wait_for_explanations(client: httpx.Client) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(
-            client.post, "/score", json=explained("integrated_gradients", n_steps=200)
+            client.post, "/score", json=explained("integrated_gradients", n_steps=100)
         )
         for _ in range(5):
             assert client.post("/score", json={"image_base64": TEXT}).status_code == 200
@@ -229,7 +229,7 @@ def test_scores_do_not_wait_for_explanations(client: httpx.Client) -> None:
 
 
 def test_a_refused_explanation_leaves_the_scores(client: httpx.Client) -> None:
-    request = json.dumps(explained("integrated_gradients", n_steps=100))
+    request = json.dumps(explained("integrated_gradients", n_steps=50))
     bodies = client.post("/score", json=azure(*[request] * 4)).json()
     assert all(body["labels"] == ["a", "b", "c"] for body in bodies)
     refused = [body["explanation_error"] for body in bodies if "explanation_error" in body]

@@ -133,7 +133,7 @@ def test_losses_are_finite_and_fall(batch):
     canvases = torch.rand(2, 3, 64, 64)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     history = []
-    for _ in range(6):
+    for _ in range(12):
         optimizer.zero_grad()
         loss = torch.stack(list(losses(network, canvases, batch).values())).sum()
         loss.backward()
