@@ -270,7 +270,7 @@ def _report(run: Run) -> None:
         from training.report.write import write_report
 
         CONSOLE.print(f"report: {write_report(run)}", markup=False, highlight=False)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # the model is there, whatever happens here
         line = " ".join(f"{type(error).__name__}: {error}".split())
         CONSOLE.print(
             f"warning: no report ({line}); again with: python -m training report {run.name}",

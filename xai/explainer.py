@@ -5,10 +5,12 @@ into `explanation_body`.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from inference.errors import BadRequest, ExplanationFailed
 from inference.families import classifier_named
@@ -57,8 +59,7 @@ class Explainer:
         self._settings = settings_of(folder.settings, ClassificationSettings)
         self._cam = classifier_named(folder.facts.family).cam
         self._device = torch.device(device)
-        network = fold_batch_norms(load_network(folder, device=device))
-        self._network = network.to(memory_format=torch.channels_last)
+        self._network = ready_to_explain(load_network(folder, device=device))
         self._find_segments = SegmentCache()
         _compile_kernels()
 
@@ -84,21 +85,16 @@ class Explainer:
         if parameters.boxes is not None:
             raise BadRequest("xai_parameters.boxes is for detectors, and this is a classifier")
         method = method_of(parameters)
-        crop = resize_and_crop(
-            image_rgb,
-            resize_size=self._settings.valid_resize_size,
-            crop_size=self._settings.valid_crop_size,
-        )
-        image = torch.from_numpy(normalize(crop[None])[0]).to(self._device)
-        # TF32 would keep 10 bits of the mantissa: too few for sums over a path
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        crop = crop_of(image_rgb, self._settings)
+        image = as_input(crop, self._device)
+        with exact_convolutions():
             probs = self._score(image)
             targets = self._targets(probs, parameters)
             subject = Subject(self._network, self._cam, image, targets, self._find_segments)
             found = method.run(subject, parameters, checkpoint) if targets else None
         if found is None:
             return Explanation(crop, probs, targets, ())
-        values = _finite(found.values, method)
+        values = finite(found.values, method)
         return Explanation(crop, probs, targets, values, found.convergence)
 
     def _score(self, image: torch.Tensor) -> NDArray[np.float32]:
@@ -111,6 +107,28 @@ class Explainer:
             return named_classes(parameters.target_classes, self._labels)
         threshold = parameters.confidence_score_threshold_multilabel
         return explained_classes(probs, self._task, threshold=threshold)
+
+
+def ready_to_explain(network: nn.Module) -> nn.Module:
+    """Change a network in evaluation mode, in place, into the one that explains fastest."""
+    return fold_batch_norms(network).to(memory_format=torch.channels_last)
+
+
+def crop_of(image_rgb: NDArray[np.uint8], settings: ClassificationSettings) -> NDArray[np.uint8]:
+    """Cut out of an image (H, W, 3) what the model sees of it: (S, S, 3)."""
+    return resize_and_crop(
+        image_rgb, resize_size=settings.valid_resize_size, crop_size=settings.valid_crop_size
+    )
+
+
+def as_input(crop_rgb: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    """Turn a crop (S, S, 3) into the network's input, (3, S, S)."""
+    return torch.from_numpy(normalize(crop_rgb[None])[0]).to(device)
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """Compute without TF32, which keeps 10 bits of the mantissa: too few for sums over a path."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def named_classes(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...]:
@@ -131,8 +149,8 @@ def explained_classes(
     return (int(probs.argmax()),)
 
 
-def _finite(values: torch.Tensor, method: Method) -> tuple[NDArray[np.float32], ...]:
-    """One contiguous array per target."""
+def finite(values: torch.Tensor, method: Method) -> tuple[NDArray[np.float32], ...]:
+    """One contiguous array per target. Raises ExplanationFailed for what is not a number."""
     if not values.isfinite().all():
         raise ExplanationFailed(
             f"{method.name} met values that are not finite in the network: "

@@ -71,16 +71,18 @@ def _converged(
     changes = _changes(network, paths, checkpoint)
     scale = changes.abs().mean(dim=0).clamp(min=_NO_CHANGE)
     mean = paths[0].image.new_zeros(len(paths[0].targets), *paths[0].image.shape)
-    for n_steps, new_nodes in nested_midpoints():  # noqa: B007 (the last one is told)
+    convergence: tuple[Convergence, ...] = ()
+    for n_steps, new_nodes in nested_midpoints():
         before = mean
         mean = before / 3 + _mean_over_paths(network, paths, new_nodes, checkpoint)
         deltas = _deltas(mean, changes)
+        convergence = _convergence(deltas, n_steps)
         size = mean.abs().flatten(1).sum(dim=1)
         difference = (mean - before).abs().flatten(1).sum(dim=1)
         steady = difference <= tolerance * size
         if bool((steady & (deltas.abs() <= tolerance * scale)).all()):
             break
-    return Integral(mean, _convergence(deltas, n_steps))
+    return Integral(mean, convergence)
 
 
 def _convergence(deltas: Tensor, n_steps: int) -> tuple[Convergence, ...]:

@@ -116,7 +116,9 @@ class _Line:
     def __init__(self, begin: Tensor, end: Tensor, *, turns: int) -> None:
         ends = torch.stack([begin, end]).contiguous(memory_format=torch.channels_last)
         self._begin, self._change = ends[0], ends[1] - ends[0]
-        self.sums = torch.stack([torch.zeros_like(self._begin)] * turns) if turns else ends[:0]
+        self.sums = ends.new_zeros(turns, *begin.shape).contiguous(
+            memory_format=torch.channels_last
+        )
 
     def points(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Some points (N, C, H, W), and a leaf whose gradients are theirs.

@@ -121,7 +121,8 @@ class Normal:
 
     def position(self, value: Any) -> float:
         """Return the probability of a smaller number."""
-        return NormalDist(self.mu, self.sigma).cdf(value)
+        # NormalDist.cdf loses the digits of the lower tail, where it subtracts from 1
+        return 0.5 * math.erfc((self.mu - value) / (self.sigma * math.sqrt(2.0)))
 
     @property
     def size(self) -> int | None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
+from inference.html_page import table
 from inference.types import Task
-from training.html_page import table
 from training.report.evidence import Evidence
 from training.report.tables import heat_cell, note
 

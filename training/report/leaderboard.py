@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from inference.html_page import table
 from training.automl.display import clock
-from training.html_page import table
 from training.report.evidence import Evidence, TrialFacts
 from training.report.plots import short
 

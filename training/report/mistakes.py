@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference.html_page import thumbnail
 from inference.image import decode_image
 from inference.schema import Algorithm, XaiParameters
 from inference.types import Task
-from training.html_page import thumbnail
 from training.metrics.classification import LABEL_THRESHOLD
 from training.report.classified import Classified, classified
 from training.report.evidence import Evidence
@@ -23,7 +23,6 @@ from xai.explanation import explanation_pngs
 MOST_MISTAKES = 12
 _SIDE = 256  # pixels of a picture
 _METHOD: Algorithm = "guided_gradcam"  # two passes backwards
-_SLACK = 1e-3  # the explainer's own probability differs in its last digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +89,13 @@ def _figures(images: Classified, mistake: Mistake, explainer: Explainer) -> str:
     record = images.records[mistake.row]
     pixels = decode_image(record.image.read_bytes())
     photo, _ = thumbnail(pixels, side=_SIDE)
+    label = images.labels[mistake.label_id]
     probability = float(images.probs[mistake.row, mistake.label_id])
-    seen = _explained(pixels, mistake.label_id, probability, explainer)
+    seen = _explained(pixels, label, explainer)
     truth = [images.labels[i] for i in np.flatnonzero(images.targets[mistake.row])]
     return (
         f'<figure class="case"><div class="two">{photo}{seen}</div><figcaption>'
-        f"{_caption(images.labels[mistake.label_id], probability, truth, mistake.is_missing)}"
+        f"{_caption(label, probability, truth, mistake.is_missing)}"
         f'<br><span title="{escape(str(record.image))}">{escape(record.image.name)}</span>'
         "</figcaption></figure>"
     )
@@ -109,17 +109,9 @@ def _caption(label: str, probability: float, truth: Sequence[str], is_missing: b
     )
 
 
-def _explained(
-    pixels: NDArray[np.uint8], label_id: int, probability: float, explainer: Explainer
-) -> str:
-    """The explanation of one class; its probability is the threshold that multi-label asks for."""
-    parameters = XaiParameters(
-        xai_algorithm=_METHOD,
-        confidence_score_threshold_multilabel=max(0.0, probability - _SLACK),
-    )
-    explanation = explainer.explain(pixels, parameters)
-    if label_id not in explanation.targets:  # two classes as good as equal
-        return ""
-    png = explanation_pngs(explanation, parameters)[explanation.targets.index(label_id)]
+def _explained(pixels: NDArray[np.uint8], label: str, explainer: Explainer) -> str:
+    """The explanation of one class."""
+    parameters = XaiParameters(xai_algorithm=_METHOD, target_classes=[label])
+    (png,) = explanation_pngs(explainer.explain(pixels, parameters), parameters)
     grid = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
     return thumbnail(grid, side=_SIDE)[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from training.html_page import table
+from inference.html_page import table
 from training.metrics.detection_evaluation import LOCATION_IOU, PREDICTION_KINDS
 from training.metrics.detection_matching import SIZE_LIMITS, SIZES
 from training.report.evidence import Evidence

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.draw import draw_detections
+from inference.html_page import thumbnail
 from inference.image import decode_image
 from inference.types import Detections, Task
-from training.html_page import thumbnail
 from training.metrics.detection import compare
 from training.metrics.detection_evaluation import prediction_kinds
 from training.metrics.detection_matching import Matching

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
 
+from inference.html_page import document
 from inference.types import CLASSIFICATION_TASKS
-from training.html_page import document
 from training.report.class_curves import class_curves
 from training.report.confusion import confusion
 from training.report.evidence import Evidence

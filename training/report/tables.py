@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from training.html_page import table
+from inference.html_page import table
 
 
 def facts_list(facts: Iterable[tuple[str, str]]) -> str:

@@ -7,15 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inference.errors import ExplanationFailed
 from inference.families import classifier_named
-from inference.folding import fold_batch_norms
 from inference.model_folder import ModelFolder
 from inference.networks import load_network
-from inference.preprocess import normalize, resize_and_crop
 from inference.schema import XaiParameters
 from inference.settings import ClassificationSettings, settings_of
 from inference.types import probabilities
+from xai.explainer import as_input, crop_of, exact_convolutions, finite, ready_to_explain
 from xai.methods import Subject, method_named
 from xai.paths import no_checkpoint
 from xai.quality.measures import Measured
@@ -47,12 +45,8 @@ class ClassifierJudge:
         self._settings = settings_of(folder.settings, ClassificationSettings)
         self._cam = classifier_named(folder.facts.family).cam
         self._device = torch.device(device)
-        self._network = self._ready(load_network(folder, device=device))
-        self._unlearned = self._ready(unlearned(folder.facts, seed=seed))
-
-    def _ready(self, network: nn.Module) -> nn.Module:
-        """Make the network what explanations are computed with."""
-        return fold_batch_norms(network.to(self._device)).to(memory_format=torch.channels_last)
+        self._network = ready_to_explain(load_network(folder, device=device))
+        self._unlearned = ready_to_explain(unlearned(folder.facts, seed=seed).to(self._device))
 
     def measure(self, image_rgb: NDArray[np.uint8], seed: Sequence[int]) -> dict[str, Measured]:
         """Measure every method, and the references, on an image (H, W, 3).
@@ -60,13 +54,9 @@ class ClassifierJudge:
         seed: of the random reference and of ROAD's noise, which is the same for all methods.
         Raises ExplanationFailed when a network gives something that is not a number.
         """
-        crop = resize_and_crop(
-            image_rgb,
-            resize_size=self._settings.valid_resize_size,
-            crop_size=self._settings.valid_crop_size,
-        )
-        image = torch.from_numpy(normalize(crop[None])[0]).to(self._device)
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        crop = crop_of(image_rgb, self._settings)
+        image = as_input(crop, self._device)
+        with exact_convolutions():
             target = int(self._probs(image[None])[0].argmax())
             results = {
                 name: self._measure_method(image, target, name, seed) for name in self._parameters
@@ -97,10 +87,9 @@ class ClassifierJudge:
         method = method_named(name)
         subject = Subject(network, self._cam, image, (target,))
         found = method.run(subject, parameters, no_checkpoint)
-        if not found.values.isfinite().all():
-            raise ExplanationFailed(f"{name} met values that are not finite in the network")
+        (values,) = finite(found.values, method)
         delta = found.convergence[0].completeness_delta if found.convergence else None
-        return method.to_scores(found.values[0].cpu().numpy()), delta
+        return method.to_scores(values), delta
 
     def _faithfulness(
         self, image: Tensor, target: int, scores: Scores, seed: Sequence[int]

@@ -85,8 +85,10 @@ def evaluate(
         except (InputError, OSError) as error:
             left_out.append(f"{example.path}: {error}")
         else:
-            results += [result] if result else []
-            left_out += [] if result else [f"{example.path}: no labelled object was found in it"]
+            if result:
+                results.append(result)
+            else:
+                left_out.append(f"{example.path}: no labelled object was found in it")
         on_image()
     if not results:
         raise UsageError(f"none of {len(examples)} images can be measured; {left_out[0]}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from inference.html_page import document, table
 from xai.quality.charts import Line, legend, line_chart
 from xai.quality.evaluate import Quality
 from xai.quality.measures import MEASURES
@@ -10,21 +11,14 @@ from xai.quality.road import FRACTIONS
 from xai.quality.show import table_of, title
 
 _CSS = """
-:root { color-scheme: light dark; --bg: #fff; --fg: #1b1f24; --line: #c5ccd6;
-  --c0: #2f6fb7; --c1: #d9822b; --c2: #2a9d63; --c3: #b23a8e; --c4: #7a5fc9; --c5: #a08a00;
+:root { --c0: #2f6fb7; --c1: #d9822b; --c2: #2a9d63; --c3: #b23a8e; --c4: #7a5fc9; --c5: #a08a00;
   --c6: #c0392b; --c7: #3a9fb5; }
-@media (prefers-color-scheme: dark) { :root { --bg: #14171b; --fg: #e4e7eb; --line: #3a424c;
-  --c0: #6aa5ea; --c1: #f0a860; --c2: #5fd39a; --c3: #e889c7; --c4: #ab98f0; --c5: #d9c64a;
-  --c6: #ff8577; --c7: #6fd0e4; } }
-body { background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif;
-  max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; }
-td, th { border: 1px solid var(--line); padding: .15rem .5rem; text-align: right; }
-tbody th { text-align: left; font-weight: normal; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; }
+@media (prefers-color-scheme: dark) { :root { --c0: #6aa5ea; --c1: #f0a860; --c2: #5fd39a;
+  --c3: #e889c7; --c4: #ab98f0; --c5: #d9c64a; --c6: #ff8577; --c7: #6fd0e4; } }
+.wide { overflow-x: auto; } tbody th { text-align: left; font-weight: normal; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; } figure { max-width: none; }
 figcaption { font-size: .85rem; max-width: 340px; }
-svg text { fill: var(--fg); font-size: 11px; } .axis { stroke: var(--line); fill: none; }
+.axis { stroke: var(--line); fill: none; }
 polyline { fill: none; stroke-width: 2; } polyline.reference { stroke-dasharray: 5 4; }
 dt { font-weight: 600; } dd { margin: 0 0 .4rem 1rem; }
 """
@@ -41,31 +35,18 @@ def page_html(quality: Quality, *, model: str) -> str:
     """Return the page: the table, what each number means, and the curves of classifiers."""
     heading = f"Explanations of {model}"
     facts = f"{quality.task.value} · {quality.images} images · seed {quality.seed}"
-    return "".join(
+    return document(
+        heading,
         [
-            '<!doctype html><html lang="en"><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width">',
-            f"<title>{escape(heading)}</title><style>{_CSS}</style>",
             f"<h1>{escape(heading)}</h1><p>{escape(facts)}</p>",
-            _table(*table_of(quality, digits=3)),
+            table(*table_of(quality, digits=3)),
             "<p>Mean ± standard error over the images. Rows in brackets know nothing of the "
             "network: a method that is no better than they are shows nothing.</p>",
             *_charts(quality),
             _meanings(quality),
             _left_out(quality.left_out),
-        ]
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    header = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    lines = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        for first, *cells in rows
-    )
-    return (
-        f'<div class="wide"><table><thead><tr>{header}</thead><tbody>{lines}</tbody></table></div>'
+        ],
+        css=_CSS,
     )
 
 

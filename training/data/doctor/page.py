@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
+from inference.html_page import document
 from inference.tiling import VISIBLE_PX
 from inference.types import Task
 from training.data.doctor.charts import class_bars, size_bars
@@ -12,7 +13,6 @@ from training.data.doctor.labels import sample_counts
 from training.data.doctor.show import short_place, summary_of
 from training.data.doctor.sizes import ObjectSizes, percentiles
 from training.data.doctor.thumbnails import figure
-from training.html_page import document
 
 _PICTURES = 8  # examples of a finding that are shown
 _LINES = 50  # examples of a finding that are listed

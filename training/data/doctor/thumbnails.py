@@ -4,9 +4,9 @@ from html import escape
 from pathlib import Path
 
 from inference.errors import InputError
+from inference.html_page import thumbnail
 from inference.image import decode_image
 from training.data.doctor.findings import Box, Picture
-from training.html_page import thumbnail
 
 _SIDE = 240  # pixels
 
