@@ -18,6 +18,8 @@ OURS = {
     "load_tests",
     "benchmarks",
     "examples",
+    "deploy",
+    "client",
     "tests",
 }
 # Who may import whom; a part may always import itself.
@@ -28,6 +30,8 @@ ALLOWED = {
     "serving": {"inference", "xai"},
     "service": {"inference", "xai", "serving"},
     "load_tests": set(),
+    "deploy": set(),
+    "client": set(),
 }
 # The entry point of folder scoring puts parts together, as service.py does; so does the report.
 ENTRY_POINTS = {"inference/__main__.py": {"xai"}, "training/report/mistakes.py": {"xai"}}
@@ -45,9 +49,10 @@ MAX_LINES = 300
 
 def source_files() -> list[Path]:
     folders = (
-        "inference", "xai", "training", "serving", "load_tests", "benchmarks", "examples", "tests",
+        "inference", "xai", "training", "serving", "load_tests", "benchmarks", "examples", "deploy",
+        "tests",
     )  # fmt: skip
-    found = [ROOT / "service.py", *(p for f in folders for p in (ROOT / f).rglob("*.py"))]
+    found = [ROOT / "service.py", ROOT / "client.py", *(p for f in folders for p in (ROOT / f).rglob("*.py"))]
     return sorted(path for path in found if path.exists())
 
 

@@ -1,0 +1,1 @@
+"""Ask a Sightline server from Python: one file, standard library only, made to be copied."""
