@@ -118,6 +118,24 @@ def xrai_nodes(
     compare_nodes(model, image)
 
 
+@app.command()
+def automode(
+    folder: Annotated[Path, typer.Option(help="New folder for data and runs.")] = Path(
+        "demo/automode"
+    ),
+    data: Annotated[
+        list[str] | None, typer.Option(help="classes, several, boxes or outlines; repeatable.")
+    ] = None,
+    minutes: Annotated[int, typer.Option(min=1, help="Time limit of each job.")] = 8,
+    trials: Annotated[int, typer.Option(min=2)] = 6,
+) -> None:
+    """AutoMode against the default model with its defaults, the same time for both."""
+    from benchmarks.automode import BENCHMARKS, compare_automode
+
+    _say_where()
+    compare_automode(folder, names=data or list(BENCHMARKS), minutes=minutes, trials=trials)
+
+
 def _say_where() -> None:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision"))

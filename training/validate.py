@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from training.automl.automode import starts_from_weights
 from training.automl.display import clock
 from training.automl.estimate import estimated_seconds, seconds_per_image
 from training.automl.portfolio import Facts, auto_plan
@@ -48,7 +49,13 @@ def _search_space(job: Job, given: Mapping[str, Any], images: int) -> list[dict[
     model = resolve(given, task=job.task).model_name
     if job.mode == "single":
         return [{"model_name": model}]
-    facts = Facts(device_gb=device_gb(), images=images, side_px=1000, object_ratio=1)
+    facts = Facts(
+        device_gb=device_gb(),
+        pretrained=starts_from_weights(given),
+        images=images,
+        side_px=1000,
+        object_ratio=1,
+    )
     return auto_plan(job.task, facts, given).search_space
 
 

@@ -119,7 +119,7 @@ def test_a_job_gives_a_model_folder_that_finds_objects(
     assert set(folder.facts.metrics) >= {"mean_average_precision", "precision", "recall"}
     assert folder.facts.object_px is not None
     photo = next((data / "images").glob("*.jpg"))
-    with Predictor(folder, device="cpu") as predictor:
+    with Predictor(folder, engine="torch", device="cpu") as predictor:
         (found,) = predictor.score_all([photo])
     assert found.size_hw == (72, 96)
     model = _load_pyfunc(str(trial / "model"))

@@ -45,12 +45,24 @@ def _ranked(seen: Sequence[Observation]) -> list[int]:
     return sorted(best, key=lambda space: (-best[space], space))
 
 
-def facts_of(records: Sequence[Record], report: Mapping[str, Any], *, device_gb: float) -> Facts:
-    """Facts of a data set, from its training records and the report of data.json."""
+def facts_of(
+    records: Sequence[Record],
+    report: Mapping[str, Any],
+    given: Mapping[str, Any],
+    *,
+    device_gb: float,
+) -> Facts:
+    """Facts of a job: its training records, the report of data.json, the parameters it fixes."""
     sides = [min(record.size_hw) for record in records if record.size_hw is not None]
     return Facts(
         device_gb=device_gb,
+        pretrained=starts_from_weights(given),
         images=len(records),
         side_px=float(median(sides)) if sides else 0.0,
         object_ratio=report["train"].get("object_side_ratio", {}).get("p10", 1.0),
     )
+
+
+def starts_from_weights(given: Mapping[str, Any]) -> float:
+    """1 if a job's networks start from weights, 0 if they start at random."""
+    return float(bool(given.get("pretrained", True) or given.get("weights")))

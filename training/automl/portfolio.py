@@ -22,9 +22,11 @@ class Facts:
 
     device_gb: memory of a GPU, 0 on a CPU. side_px: the median of the images' shorter sides.
     object_ratio: one object in ten is smaller (root of its share of its image); 1 without objects.
+    pretrained: 1 if networks start from weights, 0 if they start at random.
     """
 
     device_gb: float
+    pretrained: float
     images: int
     side_px: float
     object_ratio: float
@@ -64,7 +66,13 @@ def auto_plan(task: Task, facts: Facts, fixed: Mapping[str, Any]) -> AutoPlan:
         for model, entry in models.items()
     }
     names = list(spaces)
-    trials = [trial for trial in chapter["trials"] if trial["model_name"] in spaces]
+    trials = [
+        trial
+        for group in chapter["trials"]
+        if _applies(group["when"], facts)
+        for trial in group["try"]
+        if trial["model_name"] in spaces
+    ]
     trials = trials or [{"model_name": model} for model in names]
     points = [
         (names.index(trial["model_name"]), _values(trial, spaces[trial["model_name"]]))
@@ -99,9 +107,13 @@ def _around_the_default(fixed: Mapping[str, Any], task: Task) -> dict[str, Any]:
 def _constants(rules: list[Any], facts: Facts) -> dict[str, Any]:
     constants = {}
     for rule in rules:
-        if all(_holds(getattr(facts, name), test) for name, test in rule["when"].items()):
+        if _applies(rule["when"], facts):
             constants.update(rule["set"])
     return constants
+
+
+def _applies(when: Mapping[str, Any], facts: Facts) -> bool:
+    return all(_holds(getattr(facts, name), test) for name, test in when.items())
 
 
 def _holds(value: float, test: Mapping[str, float]) -> bool:
@@ -118,7 +130,7 @@ def _sub_space(
     """One model's sub-space without what the job fixes."""
     fields = schema_for(task, model).model_fields
     usable = {name: value for name, value in constants.items() if name in fields}
-    both = {**usable, **search}
+    both = {**search, **usable}
     return {"model_name": model, **{n: value for n, value in both.items() if n not in fixed}}
 
 

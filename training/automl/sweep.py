@@ -35,7 +35,7 @@ def sweep_section(job: Job, given: Mapping[str, Any], data: DataSplit) -> dict[s
     """The part of job.resolved.yaml that says what is searched and how."""
     if job.mode == "sweep":
         return {"sweep": job.sweep, "search_space": job.search_space}
-    facts = facts_of(data.train.records, data.report(), device_gb=device_gb())
+    facts = facts_of(data.train.records, data.report(), given, device_gb=device_gb())
     plan = auto_plan(job.task, facts, given)
     return {
         "sweep": {

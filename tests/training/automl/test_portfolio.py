@@ -1,10 +1,11 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from inference.types import Task
-from training.automl.automode import AutoSampler, facts_of
+from training.automl.automode import AutoSampler, facts_of, starts_from_weights
 from training.automl.checks import check_space
 from training.automl.portfolio import Facts, auto_plan
 from training.automl.samplers import Observation
@@ -12,17 +13,20 @@ from training.automl.spaces import Point, parse_space
 from training.data.records import Record
 from training.hyperparameters import resolve
 
-CPU = Facts(device_gb=0, images=200, side_px=500, object_ratio=0.2)
-SMALL_GPU = Facts(device_gb=2, images=5000, side_px=500, object_ratio=0.2)
-GPU = Facts(device_gb=24, images=5000, side_px=500, object_ratio=0.2)
-MACHINES = [CPU, SMALL_GPU, GPU]
+CPU = Facts(device_gb=0, pretrained=1, images=200, side_px=500, object_ratio=0.2)
+SMALL_GPU = Facts(device_gb=2, pretrained=1, images=5000, side_px=500, object_ratio=0.2)
+GPU = Facts(device_gb=24, pretrained=1, images=5000, side_px=500, object_ratio=0.2)
+FROM_SCRATCH = replace(CPU, pretrained=0)
+MACHINES = [CPU, SMALL_GPU, GPU, FROM_SCRATCH, replace(GPU, pretrained=0)]
 
 
 def models(plan):
     return [space["model_name"] for space in plan.search_space]
 
 
-@pytest.mark.parametrize("facts", MACHINES, ids=["cpu", "small gpu", "gpu"])
+@pytest.mark.parametrize(
+    "facts", MACHINES, ids=["cpu", "small gpu", "gpu", "cpu, scratch", "gpu, scratch"]
+)
 @pytest.mark.parametrize("task", list(Task))
 def test_every_trial_of_the_portfolio_is_valid_and_lies_in_its_space(task, facts):
     plan = auto_plan(task, facts, {})
@@ -43,7 +47,8 @@ def test_a_cpu_tries_fewer_models_and_a_small_gpu_the_smallest(task):
 
 
 @pytest.mark.parametrize(
-    ("facts", "epochs"), [(CPU, 30), (GPU, None), (Facts(24, 60_000, 500, 1.0), 10)]
+    ("facts", "epochs"),
+    [(CPU, 30), (GPU, None), (replace(GPU, images=60_000), 10), (FROM_SCRATCH, 40)],
 )
 def test_epochs_follow_the_data(facts, epochs):
     for space in auto_plan(Task.CLASSIFICATION, facts, {}).search_space:
@@ -55,7 +60,7 @@ def test_epochs_follow_the_data(facts, epochs):
     [(24, 0.2, None), (12, 0.01, 960), (24, 0.01, 1280), (0, 1, 320)],
 )
 def test_small_objects_get_larger_canvases(device_gb, ratio, size):
-    plan = auto_plan(Task.DETECTION, Facts(device_gb, 5000, 500, ratio), {})
+    plan = auto_plan(Task.DETECTION, Facts(device_gb, 1, 5000, 500, ratio), {})
     (yolo,) = [space for space in plan.search_space if space["model_name"] == "yolov5"]
     assert yolo.get("image_size") == size
     assert "min_size" not in yolo
@@ -94,5 +99,25 @@ def test_facts_of_data(tmp_path):
     sizes = [(100, 300), (400, 200), (50, 60), None]
     records = [Record(tmp_path, "a", "x:1", size_hw=size) for size in sizes]
     report = {"train": {"object_side_ratio": {"p10": 0.05, "p50": 0.3}}}
-    assert facts_of(records, report, device_gb=8) == Facts(8, 4, 100.0, 0.05)
-    assert facts_of(records, {"train": {}}, device_gb=8).object_ratio == 1.0
+    assert facts_of(records, report, {}, device_gb=8) == Facts(8, 1, 4, 100.0, 0.05)
+    assert facts_of(records, {"train": {}}, {}, device_gb=8).object_ratio == 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "start"),
+    [
+        ({}, 1),
+        ({"pretrained": True}, 1),
+        ({"pretrained": False}, 0),
+        ({"pretrained": False, "weights": "model.safetensors"}, 1),
+    ],
+)
+def test_a_start_at_random_is_known(given, start):
+    assert starts_from_weights(given) == start
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_networks_that_start_at_random_are_not_frozen(task):
+    for space in auto_plan(task, FROM_SCRATCH, {}).search_space:
+        assert space.get("layers_to_freeze", 0) == 0
+        assert space["optimizer"] == "adamw"
