@@ -8,38 +8,36 @@ import typer
 
 from inference.errors import SightlineError
 from inference.model_folder import open_model_folder
+from training.automl.launchers import Launch, open_launcher
 from training.automl.resolved import is_sweep
-from training.data.convert import convert_csv, convert_folder
-from training.data.convert_coco import convert_coco
-from training.data.convert_masks import convert_masks
-from training.data.convert_voc import convert_voc
-from training.data.convert_yolo import convert_yolo
+from training.data.convert_commands import convert_app
 from training.data.doctor.command import check_data
-from training.data.to_coco import to_coco
 from training.jobs import prepare, run_trials
 from training.runs import RUNS, Run, all_runs, find_model, find_run
 from training.show import (
     CONSOLE,
-    print_conversion,
     print_data_report,
     print_replay,
     print_run,
     print_runs,
     progress_bar,
 )
+from training.tracking import tracked
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
-convert_app = typer.Typer(no_args_is_help=True, help="Make a JSONL data set from other formats.")
 app.add_typer(convert_app, name="convert")
 app.command("check-data")(check_data)
 
-Output = Annotated[Path, typer.Argument(help="JSONL file, or folder that becomes an MLTable.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="key=value, replaces a value of the job.")
 ]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
+LauncherName = Annotated[
+    str, typer.Option("--launcher", help="Where trials run: local or ray (docs/scale.md).")
+]
+Address = Annotated[str | None, typer.Option(help="HOST:PORT of Ray's head node.")]
 
 
 @app.command()
@@ -47,21 +45,29 @@ def run(
     job: Annotated[Path, typer.Argument(help="Job file (YAML).")],
     overrides: Overrides = None,
     runs: RunsFolder = RUNS,
+    launcher: LauncherName = "local",
+    address: Address = None,
 ) -> None:
     """Train what a job file asks for."""
+    launch = open_launcher(launcher, address=address)
     with progress_bar("checking images") as progress:
         prepared, read, data = prepare(job, overrides=overrides or [], root=runs, progress=progress)
     if read.ignored:
         CONSOLE.print(f"ignored, they matter on Azure only: {', '.join(read.ignored)}")
     print_data_report(data.report())
     CONSOLE.print(f"run {prepared.name}", markup=False, highlight=False)
-    _run(prepared)
+    _run(prepared, launch)
 
 
 @app.command()
-def resume(name: Annotated[str, typer.Argument(help="Run.")], runs: RunsFolder = RUNS) -> None:
+def resume(
+    name: Annotated[str, typer.Argument(help="Run.")],
+    runs: RunsFolder = RUNS,
+    launcher: LauncherName = "local",
+    address: Address = None,
+) -> None:
     """Go on with a run that was stopped or killed, from its last checkpoint."""
-    _run(find_run(runs, name))
+    _run(find_run(runs, name), open_launcher(launcher, address=address))
 
 
 @app.command()
@@ -129,6 +135,19 @@ def report(
 
 
 @app.command()
+def tune_thresholds(
+    name: Annotated[str, typer.Argument(help="Run that has a model.")],
+    objective: Annotated[str, typer.Option(help="f1, precision@0.9 or recall@0.9.")] = "f1",
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Choose the best model's score threshold on the validation images; writes settings.json."""
+    from training.threshold_tuning import tune_thresholds as tune
+
+    for line in tune(find_run(runs, name), objective).lines():
+        CONSOLE.print(line, markup=False, highlight=False)
+
+
+@app.command()
 def register(
     source: Annotated[str, typer.Argument(help="Run, or model folder.")],
     name: Annotated[str, typer.Option("--name", help="Name in the model store.")],
@@ -157,101 +176,13 @@ def export(
     CONSOLE.print(f"written {output}, and labels.json beside it", markup=False, highlight=False)
 
 
-@convert_app.command("folder")
-def from_folder(
-    source: Annotated[Path, typer.Argument(help="Folder with one subfolder of images per class.")],
-    output: Output,
-) -> None:
-    """Subfolders are the classes."""
-    print_conversion(convert_folder(source, output))
+def _run(run: Run, launch: Launch) -> None:
+    with run.locked(), tracked(run):
+        _work_on(run, launch)
 
 
-@convert_app.command("csv")
-def from_csv(
-    source: Annotated[Path, typer.Argument(help="CSV file with a header.")],
-    output: Output,
-    image_column: str = "image",
-    label_column: str = "label",
-    separator: Annotated[
-        str | None, typer.Option(help="Splits several labels of one image (multi-label).")
-    ] = None,
-) -> None:
-    """One row per image."""
-    report = convert_csv(
-        source,
-        output,
-        image_column=image_column,
-        label_column=label_column,
-        separator=separator,
-    )
-    print_conversion(report)
-
-
-@convert_app.command("coco")
-def from_coco(
-    source: Annotated[Path, typer.Argument(help="COCO's annotation file.")],
-    output: Output,
-    images: Annotated[Path, typer.Option(help="Folder that its file names are relative to.")],
-    masks: Annotated[bool, typer.Option("--masks", help="Outlines rather than boxes.")] = False,
-) -> None:
-    """Boxes, or outlines from rings and run-length-encoded masks."""
-    print_conversion(convert_coco(source, output, images=images, masks=masks))
-
-
-@convert_app.command("voc")
-def from_voc(
-    source: Annotated[Path, typer.Argument(help="Folder with Annotations/, or of XML files.")],
-    output: Output,
-    images: Annotated[
-        Path | None, typer.Option(help="Where images are, if not in JPEGImages/ or beside.")
-    ] = None,
-) -> None:
-    """Pascal VOC, one XML file per image; `difficult` objects become crowds."""
-    print_conversion(convert_voc(source, output, images=images))
-
-
-@convert_app.command("yolo")
-def from_yolo(
-    source: Annotated[Path, typer.Argument(help="Folder with images/ and labels/.")],
-    output: Output,
-    names: Annotated[
-        Path | None, typer.Option(help="Class names, if not in data.yaml or classes.txt.")
-    ] = None,
-) -> None:
-    """One text file per image, a line per object: boxes or polygons."""
-    print_conversion(convert_yolo(source, output, names=names))
-
-
-@convert_app.command("masks")
-def from_masks(
-    source: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.")],
-    output: Output,
-    images: Annotated[Path | None, typer.Option(help="Folder of images, if not images/.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="Folder of masks, if not masks/.")] = None,
-    label: Annotated[
-        str | None, typer.Option(help="Class of all objects; pixel values are their ids.")
-    ] = None,
-) -> None:
-    """One mask per image with --label, else one per object: IMAGE_CLASS_NUMBER.png."""
-    print_conversion(convert_masks(source, output, images=images, masks=masks, label=label))
-
-
-@convert_app.command("to-coco")
-def into_coco(
-    predictions: Annotated[Path, typer.Argument(help="JSON lines of `python -m inference`.")],
-    output: Annotated[Path, typer.Argument(help="JSON file to write.")],
-    images: Annotated[Path, typer.Option(help="Folder that was scored.")],
-    annotations: Annotated[
-        Path | None, typer.Option(help="COCO data set whose ids are used; gives results for it.")
-    ] = None,
-) -> None:
-    """Predictions of a folder as COCO."""
-    counts = to_coco(predictions, output, images=images, annotations=annotations)
-    CONSOLE.print(f"{output}: {counts[0]} images, {counts[1]} objects", highlight=False)
-
-
-def _run(run: Run) -> None:
-    code = run_trials(run)
+def _work_on(run: Run, launch: Launch) -> None:
+    code = run_trials(run, launch(run))
     if code == 130:
         CONSOLE.print(f"stopped; go on with: python -m training resume {run.name}", markup=False)
     if code == 1 and is_sweep(run):

@@ -1,7 +1,9 @@
 """Where a network's first weights come from: the public ones, a file, or nothing at all."""
 
+import logging
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,16 +12,55 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from inference.errors import UsageError
-from inference.model_folder import WEIGHTS_FILE
+from inference.families.base import LIBRARIES, ClassRows
+from inference.files import read_json
+from inference.model_folder import FACTS_FILE, WEIGHTS_FILE
+from training.class_rows import carried_over
 
+LOG = logging.getLogger(__name__)
 StateDict = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What of a network depends on its classes.
+
+    prefixes: of the tensors' names; rows: how those with longer prefixes are divided among the
+    classes, where not one row per class; labels: the classes in order.
+    """
+
+    prefixes: tuple[str, ...]
+    labels: tuple[str, ...]
+    rows: Mapping[str, ClassRows] = field(default_factory=dict)
+
+    def holds(self, name: str) -> bool:
+        """Whether a tensor depends on the classes."""
+        return name.startswith(tuple(f"{prefix}." for prefix in self.prefixes))
+
+    def rows_of(self, name: str) -> ClassRows:
+        """How a tensor is divided among the classes."""
+        return next(
+            (rows for prefix, rows in self.rows.items() if name.startswith(f"{prefix}.")),
+            ClassRows(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where weights come from: the model that they belong to, and its labels in order.
+
+    model_name is None where model.json names a library and not its model.
+    """
+
+    model_name: str | None
+    labels: tuple[str, ...]
 
 
 def initial_network(
     name: str,
     build: Callable[[bool], nn.Module],
     *,
-    heads: Sequence[str],
+    heads: Heads,
     pretrained: bool,
     weights: Path | None,
 ) -> nn.Module:
@@ -44,26 +85,68 @@ def initial_network(
         ) from None
 
 
-def load_weights(network: nn.Module, path: Path, *, heads: Sequence[str]) -> None:
-    """Load a state dict into `network`; modules `heads` of another number of classes stay new.
+def load_weights(network: nn.Module, path: Path, *, heads: Heads | None = None) -> None:
+    """Load a state dict into `network`, all of it or, where classes may differ, what fits.
 
-    Raises UsageError when the file is no state dict or belongs to another architecture.
+    Of a model folder's or a run's weights the heads' rows go to the classes of the same label. Of
+    another file's, whose labels nobody knows, a head of another number of classes stays new. Raises
+    UsageError when the file is no state dict or belongs to another architecture.
     """
     state = _read_state_dict(path)
     own = network.state_dict()
+    origin = origin_of(path)
+    if heads is not None and origin is not None:
+        state = _with_rows_by_label(state, own, heads, origin)
+        known = len(set(heads.labels) & set(origin.labels))
+        LOG.info("starting from %s; it knows %d of %d classes", path, known, len(heads.labels))
     fitting = {
         name: tensor
         for name, tensor in state.items()
         if name in own and own[name].shape == tensor.shape
     }
-    may_be_new = tuple(f"{head}." for head in heads)
-    missing = [name for name in own if name not in fitting and not name.startswith(may_be_new)]
+    missing = [
+        name
+        for name in own
+        if name not in fitting and not (heads is not None and heads.holds(name))
+    ]
     if missing:
         raise UsageError(
             f"weights {path} do not fit this model: {len(missing)} of its {len(own)} tensors are "
-            f"missing or have another shape, first {missing[0]!r}. Is it the same model_name?"
+            f"missing or have another shape, first {missing[0]!r}. Is it the same model_name, of "
+            "the same size?"
         )
     network.load_state_dict(fitting, strict=False)
+
+
+def origin_of(weights: Path) -> Origin | None:
+    """What is known about a model folder or a checkpoint of a run; None for another file."""
+    if (weights / FACTS_FILE).is_file():
+        facts = read_json(weights / FACTS_FILE)
+        family = None if facts["family"] in LIBRARIES else facts["family"]
+        return Origin(family, tuple(facts["labels"]))
+    stated = weights.parent.parent / "params.json"  # of the trial
+    if weights.suffix == ".ckpt" and stated.is_file():
+        trial = read_json(stated)
+        return Origin(trial["parameters"]["model_name"], tuple(trial["labels"]))
+    return None
+
+
+def _with_rows_by_label(
+    state: StateDict, own: StateDict, heads: Heads, origin: Origin
+) -> StateDict:
+    """Replace the heads' tensors by the network's own with what both know; others are left out."""
+    result = {name: tensor for name, tensor in state.items() if not heads.holds(name)}
+    for name in filter(heads.holds, state.keys() & own.keys()):
+        carried = carried_over(
+            own[name],
+            state[name],
+            heads.rows_of(name),
+            new_labels=heads.labels,
+            old_labels=origin.labels,
+        )
+        if carried is not None:
+            result[name] = carried
+    return result
 
 
 def _read_state_dict(path: Path) -> StateDict:
