@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -124,7 +125,9 @@ def test_a_job_gives_a_model_folder_that_finds_objects(
     assert found.size_hw == (72, 96)
     model = _load_pyfunc(str(trial / "model"))
     frame = model.predict(pd.DataFrame({"image": [photo.read_bytes()]}))
-    assert len(frame["boxes"][0]) == len(found.detections)
+    # the surest of them: near a threshold, rounding decides whether a box is kept
+    scores = [box["score"] for box in frame["boxes"][0]]
+    np.testing.assert_allclose(scores[:5], found.detections.scores[:5], atol=1e-4)
 
 
 @pytest.mark.slow
@@ -133,9 +136,10 @@ def test_a_killed_detector_resumes_to_the_weights_of_an_uninterrupted_one(
 ) -> None:
     """With a moving average, mosaics and anchors, all of which a checkpoint must hold."""
     job = write_job(tmp_path / "job.yml", data, task="detection", **{**YOLO, "number_of_epochs": 3})
-    whole = trained(job, tmp_path)
+    whole, killed = (tmp_path / "small" / name / "trials" / "000" for name in ("whole", "killed"))
+    done = run("-m", "training", "run", job, "--set", "name=whole", "--runs", tmp_path)
+    assert done.returncode == 0, done.stderr
     process = start("-m", "training", "run", job, "--set", "name=killed", "--runs", tmp_path)
-    killed = tmp_path / "small" / "killed" / "trials" / "000"
     deadline = time.monotonic() + 120
     while not MetricsFile(killed / "metrics.jsonl").rows():
         assert time.monotonic() < deadline, "the run made no progress"

@@ -108,7 +108,7 @@ def test_the_predictor_runs_what_was_chosen_and_says_why(folder: ModelFolder) ->
 @pytest.mark.slow
 def test_detectors_have_a_choice_too(tmp_path: Path) -> None:
     folder = write_detector_folder(
-        tmp_path, family="yolov5", options={"model_size": "nano"}, onnx=True
+        tmp_path, family="yolov5", options={"model_size": "nano"}, settings={}, onnx=True
     )
     verdict = choose_engine(folder, device="cpu")
     assert {c.engine for c in verdict.candidates if c.refused is None} >= {"torch", "onnxruntime"}

@@ -1,7 +1,8 @@
 """Measure the explanations of a model on many images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, get_args
 
 from inference.errors import InputError, UsageError
@@ -48,15 +49,21 @@ class Quality:
         }
 
 
-def chosen_methods(names: Sequence[str], task: Task) -> tuple[str, ...]:
+def chosen_methods(
+    names: Sequence[str], task: Task, *, missing: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, ...]:
     """Check names of methods; without any, all of the task that a server offers.
 
-    Raises UsageError with the nearest name for one that is none of the task.
+    `missing` are methods that the network does not have, and why. Raises UsageError for one of
+    them, and with the nearest name for one that is none of the task.
     """
     is_classifier = task in CLASSIFICATION_TASKS
-    served = tuple(METHODS) if is_classifier else get_args(DetectorAlgorithm)
+    methods = tuple(name for name in METHODS if name not in missing)
+    served = methods if is_classifier else get_args(DetectorAlgorithm)
     allowed = served if is_classifier else (*served, *get_args(OfflineAlgorithm))
     for name in names:
+        if name in missing:
+            raise UsageError(f"--method: {missing[name]}")
         if name not in allowed:
             raise UsageError(f"--method: {unknown_name('method', name, allowed)}")
     return tuple(dict.fromkeys(names)) or served

@@ -45,6 +45,12 @@ MEASURES = (
         "probability without the least less that without the most important",
     ),
     Measure(
+        "infidelity",
+        "infidelity",
+        "lower",
+        "share of what squares cost the logit that the map's sums under them do not explain",
+    ),
+    Measure(
         "randomisation",
         "unlearned",
         "lower",

@@ -52,7 +52,7 @@ def test_methods_come_first_then_references(quality):
 
 
 def test_each_row_has_the_measures_that_apply_to_it(quality):
-    faithfulness = ["insertion", "deletion", "road"]
+    faithfulness = ["insertion", "deletion", "road", "infidelity"]
     assert [list(row.means) for row in quality.rows] == [
         [*faithfulness, "randomisation", "completeness"],
         [*faithfulness, "randomisation"],
