@@ -7,7 +7,7 @@ export BENTOML_DO_NOT_TRACK := True
 # Idle OpenMP threads must not spin on cores that other processes need.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo bench test test-slow check format lint types lock clean
+.PHONY: help setup demo bench test test-slow check format lint types docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,8 +53,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+docs: setup  ## the documentation as a site in site/, with search
+	$(BIN)/python -m examples.reference
+	$(BIN)/mkdocs build --strict
+
 lock:  ## write requirements.lock from what is installed in .venv
 	$(BIN)/pip freeze --all | grep -v ^pip== | sed -E '/^(cuda-|nvidia-|triton)/ s/$$/ ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
 
 clean:  ## remove what the demo and the tools made (not runs/, not .venv)
-	rm -rf demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf demo site .pytest_cache .mypy_cache .ruff_cache

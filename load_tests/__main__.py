@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from load_tests.commands.burst import burst
+from load_tests.commands.card import card
 from load_tests.commands.client_cost import client_cost
 from load_tests.commands.coldstart import coldstart
 from load_tests.commands.compare import compare, framework
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 for command in (
     *(sweep, slo, overload, mix, poison, soak, coldstart, detect, burst),
-    *(compare, framework, client_cost),
+    *(compare, framework, client_cost, card),
 ):
     app.command()(command)
 

@@ -24,9 +24,10 @@ class Contestant:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def ours(model: Path, engine: str) -> Contestant:
-    """Our server as its documentation starts it, without explanations as the others."""
-    arguments = [f"model={model}", f"engine={engine}", "device=cpu", "explain=false"]
+def ours(model: Path, engine: str, *, device: str = "cpu", explains: bool = False) -> Contestant:
+    """Our server as its documentation starts it, by default without explanations as the others."""
+    explain = str(explains).lower()
+    arguments = [f"model={model}", f"engine={engine}", f"device={device}", f"explain={explain}"]
     command = [*_bentoml("service:Scorer"), *(w for a in arguments for w in ("--arg", a))]
     return Contestant(f"{OURS}-{engine}", command)
 

@@ -14,7 +14,12 @@ from PIL import Image
 from load_tests.errors import UsageError
 
 JSON_TYPE = "application/json"
-_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+MEDIA_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
 _MAX_FILES = 64  # more would only fill memory
 
 
@@ -44,10 +49,12 @@ def read_photos(folder: Path) -> list[Photo]:
         raise UsageError(
             f"--images {folder} is not a folder; name one with JPEG, PNG or WebP files"
         )
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _TYPES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_TYPES)
     if not paths:
-        raise UsageError(f"--images {folder} holds no image (looked for {', '.join(_TYPES)})")
-    return [Photo(p.name, p.read_bytes(), _TYPES[p.suffix.lower()]) for p in paths[:_MAX_FILES]]
+        raise UsageError(f"--images {folder} holds no image (looked for {', '.join(MEDIA_TYPES)})")
+    return [
+        Photo(p.name, p.read_bytes(), MEDIA_TYPES[p.suffix.lower()]) for p in paths[:_MAX_FILES]
+    ]
 
 
 def make_photos(count: int = 16, *, size_wh: tuple[int, int] = (500, 666)) -> list[Photo]:

@@ -136,7 +136,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 _SHOWN = frozenset(
     {"phase", "round", "server", "clients", "rate", "requests_per_s", "images_per_s", "p50_ms"}
-    | {"p99_ms", "codes", "ready_s", "first_score_s"}
+    | {"p99_ms", "codes", "ready_s", "first_score_s", "method", "seconds", "problem"}
 )
 
 

@@ -1,6 +1,7 @@
 """The layout keeps its promises: who imports whom, how large files are, what gets installed."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -33,8 +34,8 @@ ALLOWED = {
     "deploy": set(),
     "client": set(),
 }
-# The entry point of folder scoring puts parts together, as service.py does; so does the report.
-ENTRY_POINTS = {"inference/__main__.py": {"xai"}, "training/report/mistakes.py": {"xai"}}
+# What a folder is scored with puts parts together, as service.py does; so does the report.
+ENTRY_POINTS = {"inference/folder_scorer.py": {"xai"}, "training/report/mistakes.py": {"xai"}}
 # Libraries that a part must not know.
 FOREIGN = {
     "inference": {"bentoml", "lightning", "captum", "starlette", "fastapi"},
@@ -45,6 +46,7 @@ FOREIGN = {
 SERVERS = {"bentoml", "litserve", "fastapi", "uvicorn", "onnxruntime", "torch", "starlette"}
 KNOWS_THE_MODEL_STORE = {"training/register.py", "inference/stored_models.py"}
 MAX_LINES = 300
+MADE_TO_BE_COPIED = {"client.py"}  # one file, whatever its length
 
 
 def source_files() -> list[Path]:
@@ -100,7 +102,8 @@ def test_load_tests_ask_over_http_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", source_files(), ids=relative)
 def test_files_stay_small(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MAX_LINES or relative(path) in MADE_TO_BE_COPIED
 
 
 def test_nothing_of_ours_is_installed() -> None:
@@ -117,6 +120,6 @@ def test_the_lock_file_holds_names_and_versions_only() -> None:
 def test_every_dependency_is_in_the_lock_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = {wish.split("=")[0].split(">")[0].split("<")[0].strip().lower() for wish in wanted}
+    names = {re.split(r"[\[=<>;]", wish)[0].strip().lower() for wish in wanted}
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower()
     assert {name for name in names if f"\n{name}==" not in f"\n{lock}"} == set()

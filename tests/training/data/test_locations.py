@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from inference.errors import UsageError
-from training.data.locations import local_path, table_path
+from training.data.locations import find_image, local_path, table_path
+from training.data.remote_images import RemoteImage
 
 BASE = Path("/data/table")
 AZURE = "azureml://subscriptions/s/resourcegroups/r/workspaces/w/datastores/store/paths/a/1.jpg"
@@ -35,16 +36,35 @@ def test_every_form_of_address(url, datastores, expected):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        (AZURE, "Azure datastore store; download .*datastores.store=FOLDER"),
-        ("s3://bucket/1.jpg", "is remote; download"),
+        (AZURE, "Azure datastore store; say where .*datastores.store=FOLDER"),
+        ("s3://bucket/1.jpg", "is remote, and tables are read from local folders; download"),
+        ("ftp://host/1.jpg", "unknown scheme 'ftp' .allowed: abfs"),
         ("file://host/1.jpg", "names another machine"),
-        ("gs://far/1.jpg", "gs://far must be mapped to a local folder, got s3://further"),
-        ("gs://farther/1.jpg", "is remote"),  # a prefix ends at a slash
+        ("gs://far/1.jpg", "s3://further/1.jpg is remote"),
+        ("gs://farther/1.jpg", "gs://farther/1.jpg is remote"),  # a prefix ends at a slash
+        ("gs://asset/1.jpg", "gs://asset must be mapped to a folder or a URL .* got azureml:x:1"),
     ],
 )
 def test_an_address_that_cannot_be_reached_says_what_to_do(url, message):
     with pytest.raises(UsageError, match=message):
-        local_path(url, base=BASE, datastores={"gs://far": "s3://further"})
+        local_path(
+            url, base=BASE, datastores={"gs://far": "s3://further", "gs://asset": "azureml:x:1"}
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "datastores", "expected"),
+    [
+        ("../images/1.jpg", {}, Path("/data/table/../images/1.jpg")),
+        ("s3://bucket/a b/1.jpg", {}, RemoteImage("s3://bucket/a b/1.jpg")),
+        ("https://host/1.jpg?sas=x", {}, RemoteImage("https://host/1.jpg?sas=x")),
+        (AZURE, {"store": "abfs://c@acct"}, RemoteImage("abfs://c@acct/a/1.jpg")),
+        (AZURE, {"store/a": "s3://bucket/b/"}, RemoteImage("s3://bucket/b/1.jpg")),
+        ("s3://bucket/1.jpg", {"s3://bucket": "/local"}, Path("/local/1.jpg")),
+    ],
+)
+def test_images_may_be_remote(url, datastores, expected):
+    assert find_image(url, BASE, datastores=datastores) == expected
 
 
 def test_a_percent_sign_in_a_name_that_exists_is_no_code(tmp_path):
