@@ -1,7 +1,9 @@
 """What every engine does, and where it can run."""
 
+import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from inference.errors import UsageError
 from inference.names import unknown_name
 
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 DEVICES = ("auto", "cpu", "cuda")
 Outputs = Sequence[Any]  # arrays in the order of the graph, NumPy's or torch's, on any device
 
@@ -55,7 +58,20 @@ def resolve_device(device: str) -> str:
 
 
 def usable_cores() -> int:
-    """Count the CPU cores that this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Count the CPU cores that this process may use, at least 1: its affinity and its quota."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    try:
+        limit = _CPU_QUOTA.read_text(encoding="ascii")
+    except OSError:
+        return cores
+    return min(cores, cores_of_quota(limit) or cores)
+
+
+def cores_of_quota(cpu_max: str) -> int | None:
+    """Cores that a container's quota is worth, rounded up; None if it has none.
+
+    cpu_max is cgroup v2's file of that name: microseconds, or "max", per so many microseconds.
+    """
+    quota, period = cpu_max.split()
+    return None if quota == "max" else math.ceil(int(quota) / int(period))

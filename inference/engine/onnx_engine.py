@@ -1,5 +1,7 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from inference.engine.base import Outputs
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
-from inference.types import Task
+from inference.types import CLASSIFICATION_TASKS, Task
 
 # TF32 would keep 10 bits of the mantissa and part from the other engines.
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -21,8 +23,21 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """A session of one thread, and the threads that run it at the same time."""
+
+    session: ort.InferenceSession
+    threads: ThreadPoolExecutor
+
+
 class OnnxEngine:
-    """An onnxruntime session, and a second one for the mask head where there is one."""
+    """An onnxruntime session, and a second one for the mask head where there is one.
+
+    With side_by_side, a batch's images run one by one, as many at a time as there are threads. A
+    network of many small layers gains little from threads that help within a layer and wait for
+    each other after it; whole images need not wait.
+    """
 
     name = "onnxruntime"
 
@@ -33,17 +48,26 @@ class OnnxEngine:
         device: str,
         preprocessing: Preprocessing,
         mask_session: ort.InferenceSession | None = None,
+        side_by_side: SideBySide | None = None,
     ) -> None:
         self.device = device
         self._session = session
         self._input = session.get_inputs()[0].name
         self._preprocessing = preprocessing
         self._mask_session = mask_session
+        self._side_by_side = side_by_side
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3) to the graph's outputs as NumPy arrays."""
+        if self._side_by_side is None or len(images_nhwc) == 1:
+            return self._forward(self._session, images_nhwc)
+        forward = partial(self._forward, self._side_by_side.session)
+        parts = self._side_by_side.threads.map(forward, images_nhwc[:, None])
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    def _forward(self, session: ort.InferenceSession, images_nhwc: NDArray[np.uint8]) -> Outputs:
         batch = normalize(images_nhwc, mean=self._preprocessing.mean, std=self._preprocessing.std)
-        return _run(self._session, {self._input: batch})
+        return _run(session, {self._input: batch})
 
     def masks(self, features: Outputs, rois: Any, label_ids: Any) -> Any:
         """Mask probabilities (R, M, M) of rois (R, 5)."""
@@ -69,11 +93,16 @@ def load(folder: ModelFolder, *, device: str, threads: int) -> OnnxEngine:
     """Open model.onnx, and masks.onnx for masks, on exactly the device that was asked for."""
     open_session = partial(_open_session, device=device, threads=threads)
     has_masks = folder.facts.task is Task.SEGMENTATION
+    side_by_side = None
+    if device == "cpu" and threads > 1 and folder.facts.task in CLASSIFICATION_TASKS:
+        narrow = _open_session(folder.onnx_path, device=device, threads=1)
+        side_by_side = SideBySide(narrow, ThreadPoolExecutor(threads, "onnxruntime"))
     return OnnxEngine(
         open_session(folder.onnx_path),
         device=device,
         preprocessing=folder.facts.preprocessing,
         mask_session=open_session(folder.masks_path) if has_masks else None,
+        side_by_side=side_by_side,
     )
 
 

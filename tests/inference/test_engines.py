@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inference.engine import EXACT_ENGINES, Engine, load_engine, resolve_device
-from inference.engine.base import as_numpy
+from inference.engine.base import as_numpy, cores_of_quota
 from inference.engine.torch_engine import TorchEngine
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import (
@@ -161,3 +161,26 @@ def test_a_dead_device_is_told_from_other_failures() -> None:
     engine = TorchEngine(Dead(), device="cpu", preprocessing=IMAGENET)
     with pytest.raises(DeviceLost, match=r"cpu failed: CUDA error"):
         engine(crops(1))
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "cores"),
+    [
+        ("max 100000\n", None),
+        ("200000 100000\n", 2),
+        ("150000 100000\n", 2),
+        ("50000 100000\n", 1),
+        ("1000 100000\n", 1),
+    ],
+)
+def test_a_containers_quota_is_worth_so_many_cores(cpu_max: str, cores: int | None) -> None:
+    assert cores_of_quota(cpu_max) == cores
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_images_side_by_side_are_those_of_one_batch(folder: ModelFolder, count: int) -> None:
+    several, one = (
+        load_engine(folder, name="onnxruntime", device="cpu", threads=n) for n in (2, 1)
+    )
+    expected = logits_of(one, crops(count))
+    np.testing.assert_allclose(logits_of(several, crops(count)), expected, rtol=0, atol=1e-5)
