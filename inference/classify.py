@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.engine.base import Engine, as_numpy
-from inference.preprocess import resize_and_crop
+from inference.model_folder import Preprocessing
 from inference.settings import ClassificationSettings, Settings, settings_of
 from inference.types import ClassScores, Task, probabilities
 
@@ -16,15 +16,23 @@ Crop = NDArray[np.uint8]
 class ClassificationPipeline:
     """Both classification tasks; see Pipeline."""
 
-    def __init__(self, engine: Engine, *, task: Task, labels: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        task: Task,
+        labels: tuple[str, ...],
+        preprocessing: Preprocessing,
+    ) -> None:
         self.engine = engine
+        self._preprocessing = preprocessing
         self._task = task
         self._labels = labels
 
     def prepare(self, image_rgb: NDArray[np.uint8], settings: Settings) -> Sequence[Crop]:
         """Resize and crop."""
         chosen = settings_of(settings, ClassificationSettings)
-        crop = resize_and_crop(
+        crop = self._preprocessing.crop(
             image_rgb, resize_size=chosen.valid_resize_size, crop_size=chosen.valid_crop_size
         )
         return [crop]

@@ -4,10 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inference.errors import ModelFolderError
 from inference.files import read_json, sha256_of, write_text_atomically
+from inference.preprocess import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Interpolation,
+    ResizeMode,
+    normalize,
+    resize_and_crop,
+)
 from inference.settings import (
     CanvasKind,
     ClassificationSettings,
@@ -28,12 +38,35 @@ MASKS_FILE = "masks.onnx"  # the mask head, for the boxes that were chosen
 
 
 class Preprocessing(BaseModel):
-    """How pixels are normalised before the network: (pixel / 255 - mean) / std, per channel."""
+    """How a classifier's images are resized, and all normalised: (pixel / 255 - mean) / std."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    resize: ResizeMode = Field(
+        default="short_side", description="which side becomes valid_resize_size; whole: both do"
+    )
+    interpolation: Interpolation = "bilinear"
+
+    def crop(
+        self, image_rgb: NDArray[np.uint8], *, resize_size: int, crop_size: int
+    ) -> NDArray[np.uint8]:
+        """Cut out of an image (H, W, 3) what a classifier sees of it: (crop_size, crop_size, 3)."""
+        return resize_and_crop(
+            image_rgb,
+            resize_size=resize_size,
+            crop_size=crop_size,
+            mode=self.resize,
+            interpolation=self.interpolation,
+        )
+
+    def normalized(self, images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, H, W, 3) uint8 to (N, 3, H, W) float32."""
+        return normalize(images_nhwc, mean=self.mean, std=self.std)
+
+
+IMAGENET = Preprocessing()
 
 
 class ModelFacts(BaseModel):

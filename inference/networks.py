@@ -32,7 +32,7 @@ def build_network(facts: ModelFacts) -> nn.Module:
     """Build the network that model.json describes, with random weights."""
     classes = len(facts.labels)
     if facts.task in CLASSIFICATION_TASKS:
-        return classifier_named(facts.family).build(
+        return classifier_named(facts.family, facts.options).build(
             num_classes=classes, image_size=facts.image_size, pretrained=False
         )
     return detector_named(facts.family).build(

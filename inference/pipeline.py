@@ -46,7 +46,12 @@ def load_pipeline(folder: ModelFolder, *, engine: str = "torch", device: str = "
     if folder.facts.task in CLASSIFICATION_TASKS:
         from inference.classify import ClassificationPipeline
 
-        return ClassificationPipeline(loaded, task=folder.facts.task, labels=folder.facts.labels)
+        return ClassificationPipeline(
+            loaded,
+            task=folder.facts.task,
+            labels=folder.facts.labels,
+            preprocessing=folder.facts.preprocessing,
+        )
     from inference.detect import DetectionPipeline  # needs torch, which a classifier may not
     from inference.families import detector_named
 

@@ -1,5 +1,8 @@
 """An image to what the network sees. Validation, the server and explanations share this file."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -7,29 +10,53 @@ from PIL import Image
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+ResizeMode = Literal["short_side", "whole"]
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+_RESAMPLING: Mapping[Interpolation, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
 
 def resize_and_crop(
-    image_rgb: NDArray[np.uint8], *, resize_size: int, crop_size: int
+    image_rgb: NDArray[np.uint8],
+    *,
+    resize_size: int,
+    crop_size: int,
+    mode: ResizeMode = "short_side",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray[np.uint8]:
-    """Resize the short side to `resize_size` (bilinear, anti-aliased) and crop the centre.
+    """Resize the short side to `resize_size`, anti-aliased, and crop the centre.
 
-    (H, W, 3) to (crop_size, crop_size, 3). Only the pixels that end up in the crop are computed,
-    so an image of 1×20000 costs no more than any other. The result is that of torchvision's
-    Resize + CenterCrop on a PIL image; a few pixels in a thousand differ by one level.
+    (H, W, 3) to (crop_size, crop_size, 3). Mode "whole" resizes both sides, which changes the
+    image's shape, as some public models expect. Only the pixels that end up in the crop are
+    computed, so an image of 1×20000 costs no more than any other. The result is that of
+    torchvision's Resize + CenterCrop on a PIL image; a few pixels in a thousand differ by one
+    level.
     """
     height, width = image_rgb.shape[:2]
     short = min(height, width)
-    left, right = _crop_span(width, short, resize_size, crop_size)
-    top, bottom = _crop_span(height, short, resize_size, crop_size)
+    across, down = (width, height) if mode == "whole" else (short, short)
+    left, right = _crop_span(width, across, resize_size, crop_size)
+    top, bottom = _crop_span(height, down, resize_size, crop_size)
     crop = Image.fromarray(image_rgb).resize(
-        (crop_size, crop_size), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+        (crop_size, crop_size), _RESAMPLING[interpolation], box=(left, top, right, bottom)
     )
     return np.asarray(crop)
 
 
-def _crop_span(length: int, short: int, resize_size: int, crop_size: int) -> tuple[float, float]:
-    """Where the crop begins and ends along one side, in pixels of the original image."""
-    resized = resize_size * length // short
+def _crop_span(
+    length: int, resized_length: int, resize_size: int, crop_size: int
+) -> tuple[float, float]:
+    """Where the crop begins and ends along one side, in pixels of the original image.
+
+    `resized_length` pixels of it become `resize_size`.
+    """
+    resized = resize_size * length // resized_length
     start = round((resized - crop_size) / 2.0)  # half to even, as torchvision's CenterCrop
     scale = length / resized
     return start * scale, min((start + crop_size) * scale, length)

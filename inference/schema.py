@@ -60,7 +60,9 @@ class XaiParameters(BaseModel):
     approximation_method: ApproximationMethod = "riemann_middle"
     visualizations: bool = True
     attributions: bool = False
-    confidence_score_threshold_multilabel: float = Field(default=0.5, ge=0, le=1)
+    confidence_score_threshold_multilabel: float | None = Field(
+        default=None, ge=0, le=1, description="null means the model's own, 0.5 unless it was tuned"
+    )
     target_classes: _Names[str] | None = Field(
         default=None, description="classifiers: labels to explain, in this order"
     )

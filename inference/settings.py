@@ -22,6 +22,7 @@ from inference.tiling import readable_grid
 from inference.types import CLASSIFICATION_TASKS, Task
 from inference.validation import describe
 
+LABEL_THRESHOLD = 0.5  # multi-label: a label counts as predicted from this probability on
 CanvasKind = Literal["short_side", "letterbox"]
 _AsText = BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)
 TileGrid = Annotated[str, _AsText, AfterValidator(readable_grid)]  # YAML reads 0x0 as a number
@@ -92,6 +93,20 @@ class ClassificationSettings(Settings):
         return self
 
 
+class MultilabelSettings(ClassificationSettings):
+    """Multi-label: also the probability from which on a label counts.
+
+    Answers hold every label with its probability; a client compares, and explanations are of the
+    labels that reach it. Azure's file has no such key, so that only a tuned one is written.
+    """
+
+    OF_THE_MODEL = ClassificationSettings.OF_THE_MODEL | {"confidence_score_threshold_multilabel"}
+
+    confidence_score_threshold_multilabel: float = Field(
+        LABEL_THRESHOLD, ge=0, le=1, exclude_if=lambda threshold: threshold == LABEL_THRESHOLD
+    )
+
+
 class DetectionSettings(Settings):
     """Every detector: which of its boxes are kept, and how an image is cut into tiles.
 
@@ -149,10 +164,17 @@ def settings_of(settings: Settings, kind: type[_Kind]) -> _Kind:
 def settings_class(task: Task, canvas: CanvasKind | None = None) -> type[Settings]:
     """Return the class of settings of a task, for detectors by how they lay out images."""
     if task in CLASSIFICATION_TASKS:
-        return ClassificationSettings
+        return MultilabelSettings if task is Task.MULTILABEL else ClassificationSettings
     if task is Task.SEGMENTATION:
         return SegmentationSettings
     return LetterboxSettings if canvas == "letterbox" else ShortSideSettings
+
+
+def label_threshold(settings: Settings) -> float:
+    """From which probability on a label counts, for a multi-label model of these settings."""
+    if isinstance(settings, MultilabelSettings):
+        return settings.confidence_score_threshold_multilabel
+    return LABEL_THRESHOLD
 
 
 def read_settings(path: Path, cls: type[Settings]) -> Settings:

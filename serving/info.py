@@ -4,7 +4,9 @@ import platform
 from importlib.metadata import version
 from typing import Any, get_args
 
+from inference.explainable import unavailable_methods
 from inference.image import MAX_PIXELS
+from inference.model_folder import ONNX_FILE
 from inference.predictor import Predictor
 from inference.requests import MAX_IMAGES
 from inference.schema import MAX_STEPS, Algorithm, DetectorAlgorithm
@@ -21,6 +23,8 @@ def describe(predictor: Predictor, arguments: Arguments, *, tag: str) -> dict[st
         "model": tag,
         "task": facts.task,
         "family": facts.family,
+        "source": facts.provenance.get("model"),
+        "onnx": ONNX_FILE in facts.files,
         "labels": facts.labels,
         "settings": predictor.folder.settings.model_dump(),
         "metrics": facts.metrics,
@@ -37,8 +41,11 @@ def _choice(predictor: Predictor) -> dict[str, Any] | None:
 
 
 def _algorithms(predictor: Predictor) -> tuple[str, ...]:
-    is_classifier = predictor.folder.facts.task in CLASSIFICATION_TASKS
-    return get_args(Algorithm if is_classifier else DetectorAlgorithm)
+    facts = predictor.folder.facts
+    if facts.task not in CLASSIFICATION_TASKS:
+        return get_args(DetectorAlgorithm)
+    missing = unavailable_methods(facts)
+    return tuple(name for name in get_args(Algorithm) if name not in missing)
 
 
 def _limits(predictor: Predictor, arguments: Arguments) -> dict[str, Any]:

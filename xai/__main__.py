@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from inference.engine import DEVICES, resolve_device
 from inference.errors import SightlineError, UsageError
+from inference.explainable import unavailable_methods
 from inference.files import write_text_atomically
 from inference.image import decode_image
 from inference.model_folder import ModelFolder
@@ -109,7 +110,9 @@ def evaluate_model(
     is_classifier = folder.facts.task in CLASSIFICATION_TASKS
     if n_steps is not None and not is_classifier:
         raise UsageError(f"--n-steps is for classifiers, and {model} is a detector")
-    chosen = chosen_methods(methods or [], folder.facts.task)
+    chosen = chosen_methods(
+        methods or [], folder.facts.task, missing=unavailable_methods(folder.facts)
+    )
     examples = spread(read_examples(data, with_objects=not is_classifier), most=images)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -168,7 +171,8 @@ def _parameters(
         if value is not None and is_foreign:
             raise UsageError(f"{option} is for {kind}, which {folder.path} is not")
     if method is not None:
-        chosen_methods([method], folder.facts.task)
+        missing = unavailable_methods(folder.facts)
+        chosen_methods([method], folder.facts.task, missing=missing)
     values = {
         "xai_algorithm": method,
         "target_classes": classes,

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from inference.errors import BadRequest, ExplanationFailed
+from inference.explainable import unavailable_methods
 from inference.families import classifier_named
 from inference.folding import fold_batch_norms
-from inference.model_folder import ModelFolder
+from inference.model_folder import ModelFolder, Preprocessing
 from inference.names import unknown_name
 from inference.networks import load_network
-from inference.preprocess import normalize, resize_and_crop
 from inference.schema import XaiParameters
-from inference.settings import ClassificationSettings, Settings, settings_of
+from inference.settings import ClassificationSettings, Settings, label_threshold, settings_of
 from inference.types import CLASSIFICATION_TASKS, Task, probabilities
 from xai.detection.explainer import DetectorExplainer
 from xai.explanation import Explanation, explanation_body
@@ -57,7 +57,10 @@ class Explainer:
         self._task = folder.facts.task
         self._labels = folder.facts.labels
         self._settings = settings_of(folder.settings, ClassificationSettings)
-        self._cam = classifier_named(folder.facts.family).cam
+        self._threshold = label_threshold(self._settings)
+        self._cam = classifier_named(folder.facts.family, folder.facts.options).cam
+        self._preprocessing = folder.facts.preprocessing
+        self._unavailable = unavailable_methods(folder.facts)
         self._device = torch.device(device)
         self._network = ready_to_explain(load_network(folder, device=device))
         self._find_segments = SegmentCache()
@@ -74,23 +77,32 @@ class Explainer:
         """Explain the classes of an image (H, W, 3) that `target_classes` names.
 
         Without it the most probable one or, if multi-label, every class whose probability reaches
-        the request's `confidence_score_threshold_multilabel`, which may be none.
+        `confidence_score_threshold_multilabel`, the request's or the model's; that may be none.
 
         `checkpoint` is called between chunks of work; what it raises ends the explanation.
         `settings` of a request change nothing here, since a classifier has none.
-        Raises BadRequest for parameters of detectors, classes that are none, and options that the
-        method has no use for, ExplanationFailed when the network gives something that is not a
-        number.
+        Raises BadRequest for parameters of detectors, methods that the network does not have,
+        classes that are none, and options that the method has no use for, ExplanationFailed when
+        the network gives something that is not a number.
         """
         if parameters.boxes is not None:
             raise BadRequest("xai_parameters.boxes is for detectors, and this is a classifier")
         method = method_of(parameters)
-        crop = crop_of(image_rgb, self._settings)
-        image = as_input(crop, self._device)
+        if method.name in self._unavailable:
+            raise BadRequest(self._unavailable[method.name])
+        crop = crop_of(image_rgb, self._settings, self._preprocessing)
+        image = as_input(crop, self._device, self._preprocessing)
         with exact_convolutions():
             probs = self._score(image)
             targets = self._targets(probs, parameters)
-            subject = Subject(self._network, self._cam, image, targets, self._find_segments)
+            subject = Subject(
+                self._network,
+                self._cam,
+                image,
+                targets,
+                self._find_segments,
+                self._preprocessing,
+            )
             found = method.run(subject, parameters, checkpoint) if targets else None
         if found is None:
             return Explanation(crop, probs, targets, ())
@@ -106,7 +118,9 @@ class Explainer:
         if parameters.target_classes is not None:
             return named_classes(parameters.target_classes, self._labels)
         threshold = parameters.confidence_score_threshold_multilabel
-        return explained_classes(probs, self._task, threshold=threshold)
+        return explained_classes(
+            probs, self._task, threshold=self._threshold if threshold is None else threshold
+        )
 
 
 def ready_to_explain(network: nn.Module) -> nn.Module:
@@ -114,16 +128,20 @@ def ready_to_explain(network: nn.Module) -> nn.Module:
     return fold_batch_norms(network).to(memory_format=torch.channels_last)
 
 
-def crop_of(image_rgb: NDArray[np.uint8], settings: ClassificationSettings) -> NDArray[np.uint8]:
+def crop_of(
+    image_rgb: NDArray[np.uint8], settings: ClassificationSettings, preprocessing: Preprocessing
+) -> NDArray[np.uint8]:
     """Cut out of an image (H, W, 3) what the model sees of it: (S, S, 3)."""
-    return resize_and_crop(
+    return preprocessing.crop(
         image_rgb, resize_size=settings.valid_resize_size, crop_size=settings.valid_crop_size
     )
 
 
-def as_input(crop_rgb: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+def as_input(
+    crop_rgb: NDArray[np.uint8], device: torch.device, preprocessing: Preprocessing
+) -> torch.Tensor:
     """Turn a crop (S, S, 3) into the network's input, (3, S, S)."""
-    return torch.from_numpy(normalize(crop_rgb[None])[0]).to(device)
+    return torch.from_numpy(preprocessing.normalized(crop_rgb[None])[0]).to(device)
 
 
 def exact_convolutions() -> AbstractContextManager[None]:

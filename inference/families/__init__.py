@@ -10,6 +10,7 @@ from inference.families.base import (
     Family,
     classifier_named,
     detector_named,
+    family_for,
     register,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "Family",
     "classifier_named",
     "detector_named",
+    "family_for",
     "register",
 ]
 

@@ -25,7 +25,7 @@ from inference.detection.conversions import OUTPUTS, to_candidates, to_images, t
 from inference.detection.pooling import POOLED_LEVELS, patches_of_rois, pool_patch, pool_rois
 from inference.detection.proposals import propose
 from inference.evidence import Evidence, Traced
-from inference.families.base import DetectorFamily, register
+from inference.families.base import ClassRows, DetectorFamily, register
 from inference.types import Task
 
 _SMALLEST_SIDE = 1e-2  # pixels; smaller boxes get the score 0
@@ -33,6 +33,11 @@ _BOX_GRID, _MASK_GRID = 7, 14
 _ROIS_PER_IMAGE = 512  # that training learns from
 _BOX_HEADS = ("roi_heads.box_predictor",)
 _MASK_HEADS = ("roi_heads.mask_predictor.mask_fcn_logits",)
+_CLASS_ROWS = {  # the background is the first class
+    "roi_heads.box_predictor.cls_score": ClassRows(before=1),
+    "roi_heads.box_predictor.bbox_pred": ClassRows(before=1, each=4),
+    "roi_heads.mask_predictor.mask_fcn_logits": ClassRows(before=1),
+}
 
 
 class Rcnn(nn.Module):
@@ -170,6 +175,7 @@ def _family(name: str, depth: int, *, masks: bool) -> DetectorFamily:
         losses=_losses,
         read_evidence=_read_evidence,
         heads=heads,
+        class_rows=_CLASS_ROWS,
         freeze_groups=FREEZE_GROUPS,
         canvas="short_side",
         mask_head=_mask_head if masks else None,

@@ -2,19 +2,16 @@
 
 from functools import partial
 
-import timm
 from torch import nn
 
 from inference.families.base import CamLayer, Family, register
+from inference.hub.timm_networks import create
 
 _STEM_AND_STAGES = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
 
 
 def _build(architecture: str, *, num_classes: int, image_size: int, pretrained: bool) -> nn.Module:
-    network: nn.Module = timm.create_model(
-        architecture, pretrained=pretrained, num_classes=num_classes
-    )
-    return network
+    return create(architecture, pretrained=pretrained, num_classes=num_classes)
 
 
 for _name, _architecture in {

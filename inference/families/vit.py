@@ -3,18 +3,15 @@
 from functools import partial
 from typing import Any
 
-import timm
 from torch import Tensor, nn
 
 from inference.families.base import CamLayer, Family, register
+from inference.hub.timm_networks import create
 from inference.types import Task
 
 
 def _build(architecture: str, *, num_classes: int, image_size: int, pretrained: bool) -> nn.Module:
-    network: nn.Module = timm.create_model(
-        architecture, pretrained=pretrained, num_classes=num_classes, img_size=image_size
-    )
-    return network
+    return create(architecture, pretrained=pretrained, num_classes=num_classes, img_size=image_size)
 
 
 def _tokens_to_map(network: Any, tokens: Tensor) -> Tensor:
@@ -46,6 +43,7 @@ for _name, _architecture, _depth, _batch, _multiclass, _multilabel in (
             cam=CamLayer(f"blocks.{_depth - 1}.norm1", _tokens_to_map),
             freeze_groups=(("patch_embed",), *((f"blocks.{i}",) for i in range(_depth))),
             fixed_size=True,
+            size_multiple=16,
             defaults={
                 Task.CLASSIFICATION: _defaults(_multiclass, _batch),
                 Task.MULTILABEL: _defaults(_multilabel, _batch),

@@ -10,11 +10,18 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 
 from inference.families import FAMILIES, DetectorFamily, detector_named
 from tests.inference.families.detectors import canvases, settle_batch_norm
-from tests.inference.families.transformers_networks import noise, settled
+from tests.inference.families.transformers_networks import (
+    NAMES,
+    QUERY_NAMES,
+    noise,
+    settled,
+    side_of,
+    tiny,
+)
 
 FAMILY_NAMES = (
     "yolov5", "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn", "retinanet_resnet50_fpn",
-    "rt_detr_v2", "d_fine",
+    *NAMES, *QUERY_NAMES,
 )  # fmt: skip
 _YOLO_STAGES = ("backbone.4", "backbone.6", "backbone.8")
 
@@ -22,8 +29,12 @@ _YOLO_STAGES = ("backbone.4", "backbone.6", "backbone.8")
 def tiny_detector(name: str) -> tuple[DetectorFamily, Any, Tensor]:
     """A family, a network of it in evaluation mode, and a canvas."""
     family = detector_named(name)
-    if name in ("rt_detr_v2", "d_fine"):
+    if name in NAMES:
         return family, settled(name).requires_grad_(False), noise(1)
+    if name in QUERY_NAMES:
+        side = side_of(name)
+        canvas = noise(1, height=side, width=side)
+        return family, tiny(name).eval().requires_grad_(False), canvas
     torch.manual_seed(0)
     options = {"model_size": "nano"} if name == "yolov5" else {}
     network = family.build(num_classes=3, options=options, pretrained=False)
@@ -70,6 +81,17 @@ def graph_from_maps(name: str, network: Any) -> Iterator[list[Tensor]]:
         output.last_hidden_state = [leaf(map_) for map_ in output.last_hidden_state]
         return output
 
+    def of_cells(_: Any, __: Any, output: Any) -> Any:
+        """Cells (1, n, C) of square maps, each of half the side of the one before."""
+        cells, side, parts = output.last_hidden_state, 2, []
+        while cells.shape[1] > 0:
+            part, cells = cells[:, -side * side :], cells[:, : -side * side]
+            parts.append((part, side))
+            side *= 2
+        found = [leaf(part.transpose(1, 2).unflatten(2, (s, s))) for part, s in reversed(parts)]
+        output.last_hidden_state = torch.cat([map_.flatten(2) for map_ in found], 2).mT
+        return output
+
     def of_pyramid(_: Any, __: Any, output: dict[str, Tensor]) -> dict[str, Tensor]:
         return type(output)((key, leaf(map_)) for key, map_ in output.items())
 
@@ -79,8 +101,10 @@ def graph_from_maps(name: str, network: Any) -> Iterator[list[Tensor]]:
     hooks: dict[str, Callable[..., Any]] = {"backbone": of_pyramid}
     if name == "yolov5":
         hooks = dict.fromkeys(_YOLO_STAGES, of_stage)
-    elif name in ("rt_detr_v2", "d_fine"):
+    elif name in NAMES:
         hooks = {"detector.model.encoder": of_encoder}
+    elif name in QUERY_NAMES:
+        hooks = {"detector.model.encoder": of_cells}
     handles = [
         network.get_submodule(path).register_forward_hook(hook) for path, hook in hooks.items()
     ]

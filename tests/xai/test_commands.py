@@ -132,7 +132,7 @@ def test_evaluate_prints_a_table_and_writes_numbers_and_a_page(call, models, tmp
         "--method", "guided_gradcam", "--out", "deep/quality",
     )  # fmt: skip
     assert code == 0, printed.err
-    assert "method         insertion ↑ deletion ↓ ROAD ↑ unlearned ↓" in printed.out
+    assert "method         insertion ↑ deletion ↓ ROAD ↑ infidelity ↓ unlearned ↓" in printed.out
     assert max(map(len, printed.out.splitlines()[:5])) <= 80
     written = json.loads((tmp_path / "deep/quality/quality.json").read_text())
     assert [row["method"] for row in written["rows"]] == ["guided_gradcam", "random", "edges"]

@@ -199,6 +199,17 @@ def test_no_class_over_the_threshold_gives_empty_lists(
     assert body == {"visualizations": [], "attributions": []}
 
 
+def test_a_tuned_threshold_holds_where_the_request_names_none(tmp_path: Path) -> None:
+    write_model_folder(tmp_path, family="mobilenetv2", task=Task.MULTILABEL)
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    settings["confidence_score_threshold_multilabel"] = 0.0
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    tuned = Explainer(open_model_folder(tmp_path))
+    assert tuned.explain(IMAGE, parameters("guided_backprop")).targets == (0, 1, 2)
+    values = parameters("guided_backprop", confidence_score_threshold_multilabel=1.0)
+    assert tuned.explain(IMAGE, values).targets == ()
+
+
 @pytest.mark.parametrize(
     ("asked", "keys"),
     [

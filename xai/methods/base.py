@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from inference.errors import BadRequest
 from inference.families import CamLayer
+from inference.model_folder import IMAGENET, Preprocessing
 from inference.names import unknown_name
 from inference.schema import Baseline, XaiParameters
 from xai.baselines import baselines_of
@@ -23,14 +24,16 @@ class Subject:
     """What is to be explained: outputs `targets` (indices of logits) of a network for an image.
 
     image is (3, H, W), normalised, on the network's device; at least one target. find_segments
-    takes the image as (H, W, 3).
+    takes the image as (H, W, 3). cam is None where no map can be read; preprocessing is what
+    normalised the image.
     """
 
     network: nn.Module
-    cam: CamLayer
+    cam: CamLayer | None
     image: Tensor
     targets: tuple[int, ...]
     find_segments: Callable[[NDArray[np.float32]], Segments] = find_segments
+    preprocessing: Preprocessing = IMAGENET
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +128,13 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
+def layer_of(subject: Subject) -> CamLayer:
+    """Return where maps are read. Raises BadRequest for a network that has none."""
+    if subject.cam is None:
+        raise BadRequest("this network has no layer whose output is a map of the image")
+    return subject.cam
+
+
 def path_integral(
     subject: Subject, parameters: XaiParameters, defaults: PathDefaults, checkpoint: Checkpoint
 ) -> Integral:
@@ -133,7 +143,9 @@ def path_integral(
     return integral(
         subject.network,
         subject.image,
-        baselines_of(parameters.baselines or defaults.baselines, subject.image),
+        baselines_of(
+            parameters.baselines or defaults.baselines, subject.image, subject.preprocessing
+        ),
         subject.targets,
         rule=rule_of(n_steps, parameters.approximation_method, tolerance=parameters.tolerance),
         with_convergence=parameters.return_delta,

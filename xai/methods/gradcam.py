@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from inference.families import CamLayer
 from inference.schema import XaiParameters
-from xai.methods.base import Attributions, Method, Subject, first_channel, register
+from xai.methods.base import Attributions, Method, Subject, first_channel, layer_of, register
 from xai.paths import Checkpoint
 from xai.tap import tapped
 
@@ -41,7 +41,7 @@ def activation_map(
 
 def _run(subject: Subject, parameters: XaiParameters, checkpoint: Checkpoint) -> Attributions:
     checkpoint()
-    maps = gradcam(subject.network, subject.cam, subject.image, subject.targets)
+    maps = gradcam(subject.network, layer_of(subject), subject.image, subject.targets)
     return Attributions(maps[:, None].repeat(1, subject.image.shape[0], 1, 1))
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from inference.families import CamLayer
 from inference.schema import XaiParameters
 from xai.guided import GuidedActivations
-from xai.methods.base import Attributions, Method, Subject, register
+from xai.methods.base import Attributions, Method, Subject, layer_of, register
 from xai.methods.gradcam import activation_map
 from xai.paths import Checkpoint
 from xai.tap import tapped
@@ -36,7 +36,7 @@ def guided_gradcam(
 def _run(subject: Subject, parameters: XaiParameters, checkpoint: Checkpoint) -> Attributions:
     checkpoint()
     return Attributions(
-        guided_gradcam(subject.network, subject.cam, subject.image, subject.targets)
+        guided_gradcam(subject.network, layer_of(subject), subject.image, subject.targets)
     )
 
 

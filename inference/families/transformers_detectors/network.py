@@ -25,16 +25,18 @@ class TransformersDetector(nn.Module):
         super().__init__()
         self.detector: Any = detector
         # Second names of what the decoder holds: a weights file takes every tensor once.
-        del self.detector.class_embed, self.detector.bbox_embed
+        for name in ("class_embed", "bbox_embed"):
+            if hasattr(self.detector, name):
+                delattr(self.detector, name)
 
     def forward(self, canvases: Tensor) -> tuple[Tensor, Tensor]:
         """Canvases (N, 3, H, W) to logits (N, Q, C) and boxes (N, Q, 4), xyxy in canvas pixels."""
         _check_size(canvases, self.detector.config)
         found = self.detector(pixel_values=canvases)
-        return found.logits, _on_canvas(found.pred_boxes, canvases)
+        return found.logits, on_canvas(found.pred_boxes, canvases)
 
 
-def _on_canvas(boxes_cxcywh: Tensor, canvases: Tensor) -> Tensor:
+def on_canvas(boxes_cxcywh: Tensor, canvases: Tensor) -> Tensor:
     """Corners in pixels, from shares of the canvas."""
     height, width = canvases.shape[-2:]
     x1, y1, x2, y2 = box_convert(boxes_cxcywh.float(), "cxcywh", "xyxy").unbind(-1)
@@ -61,7 +63,7 @@ def read_evidence(network: Any, canvases: Tensor) -> Evidence:
     def trace(rows: Tensor, label_ids: Tensor) -> Traced:
         return Traced(found.logits[0, rows, label_ids].float(), [patches] * len(rows), False)
 
-    outputs = found.logits.detach(), _on_canvas(found.pred_boxes.detach(), canvases)
+    outputs = found.logits.detach(), on_canvas(found.pred_boxes.detach(), canvases)
     return Evidence(decode(outputs), trace)
 
 
@@ -103,7 +105,7 @@ def losses(network: Any, canvases: Tensor, targets: Sequence[BoxTargets]) -> dic
     mode those of denoising queries are among them; in evaluation mode only what it computes then.
     """
     _check_size(canvases, network.detector.config)
-    labels = [_labels(target, canvases) for target in targets]
+    labels = [labels_of(target, canvases) for target in targets]
     totals: dict[str, Tensor] = defaultdict(lambda: canvases.new_zeros(()))
     for name, loss in network.detector(pixel_values=canvases, labels=labels).loss_dict.items():
         kind = "_".join(name.split("_")[:2])  # of loss_giou_aux_0 or loss_giou_dn_1
@@ -111,7 +113,7 @@ def losses(network: Any, canvases: Tensor, targets: Sequence[BoxTargets]) -> dic
     return dict(totals)
 
 
-def _labels(target: BoxTargets, canvases: Tensor) -> dict[str, Tensor]:
+def labels_of(target: BoxTargets, canvases: Tensor) -> dict[str, Tensor]:
     """Boxes as shares of the canvas, by center and size."""
     height, width = canvases.shape[-2:]
     sides = target.boxes_xyxy.new_tensor([width, height, width, height])

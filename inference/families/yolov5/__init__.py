@@ -14,7 +14,7 @@ from torchvision.ops import box_convert
 from inference.candidates import Candidates
 from inference.errors import UsageError
 from inference.evidence import Evidence, Traced, whole_map
-from inference.families.base import DetectorFamily, register
+from inference.families.base import ClassRows, DetectorFamily, register
 from inference.families.yolov5.anchors import fit_to_data
 from inference.families.yolov5.loss import losses
 from inference.families.yolov5.network import SCALINGS, STRIDES, YoloV5
@@ -101,6 +101,7 @@ register(
         losses=losses,
         read_evidence=_read_evidence,
         heads=("heads",),
+        class_rows={"heads": ClassRows(before=5)},  # of each anchor: box and objectness
         freeze_groups=tuple((f"backbone.{i}",) for i in range(10)),
         canvas="letterbox",
         augmentation="mosaic",

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from inference.candidates import BoxTargets
 from inference.families import detector_named
 
-NAMES = ("rt_detr_v2", "d_fine")
+NAMES = ("rt_detr", "rt_detr_v2", "d_fine")
+QUERY_NAMES = ("detr", "table-transformer", "conditional_detr", "deformable_detr")
 SIZE = 64
 
 
@@ -31,7 +32,9 @@ def tiny_config(name: str, *, width: int = 32) -> dict[str, Any]:
         "stage_num_blocks": [1, 1, 1, 1],
         "stage_numb_of_layers": [1, 1, 1, 1],
     }
-    backbone = {"rt_detr_v2": resnet, "d_fine": hgnet}[name]
+    if name in QUERY_NAMES:
+        return _query_config(name, width=width)
+    backbone = hgnet if name == "d_fine" else resnet
     return {
         "backbone_config": {**backbone, "hidden_sizes": channels, "out_indices": [2, 3, 4]},
         "freeze_backbone_batch_norms": False,
@@ -48,6 +51,33 @@ def tiny_config(name: str, *, width: int = 32) -> dict[str, Any]:
         "num_queries": 30,
         "num_denoising": 20,
     }
+
+
+def _query_config(name: str, *, width: int) -> dict[str, Any]:
+    stages = ["stage2", "stage3", "stage4"] if name == "deformable_detr" else ["stage4"]
+    return {
+        "backbone_config": {
+            "model_type": "resnet",
+            "layer_type": "basic",
+            "embedding_size": width // 4,
+            "depths": [1, 1, 1, 1],
+            "hidden_sizes": [width // 4, width // 2, width, 2 * width],
+            "out_features": stages,
+        },
+        "d_model": width,
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": width,
+        "decoder_ffn_dim": width,
+        "num_queries": 10,
+    }
+
+
+def side_of(name: str) -> int:
+    """Side of a canvas that a tiny network sees something on."""
+    return 2 * SIZE if name == "deformable_detr" else SIZE
 
 
 def tiny(name: str, *, num_classes: int = 3, **config: Any) -> Any:
