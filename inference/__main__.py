@@ -1,39 +1,48 @@
-"""Score a folder of images: `python -m inference FOLDER --model DIR|NAME:VERSION`."""
+"""Score a folder of images: `python -m inference SRC --model DIR|NAME:VERSION --output DST`."""
 
 import json
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from inference.engine import AUTO, DEVICES, ENGINES, resolve_device
+from inference.engine import AUTO, DEVICES, ENGINES
 from inference.errors import SightlineError, UsageError
-from inference.folder import ERRORS_FILE, Draw, Explain, Tally, Todo, plan, score_folder
-from inference.image import decode_image
-from inference.model_folder import ModelFolder
-from inference.names import unknown_name
-from inference.predictor import Predictor
-from inference.schema import Algorithm, DetectorAlgorithm, OfflineAlgorithm, XaiParameters
-from inference.settings import DetectionSettings, SegmentationSettings, Settings
+from inference.folder import ERRORS_FILE, plan, score_folder
+from inference.folder_plan import is_open
+from inference.folder_scorer import (
+    CLASSIFIER_ALGORITHMS,
+    DETECTOR_ALGORITHMS,
+    ScorerOptions,
+    check_options,
+    open_scorer,
+)
+from inference.folder_sharing import LAUNCHERS, Shared, score_shared
+from inference.folder_sources import open_source
+from inference.folder_workers import Task
+from inference.leases import DEFAULT_S
+from inference.part_store import open_parts
+from inference.storage import is_remote
 from inference.stored_models import open_model
-from inference.types import CLASSIFICATION_TASKS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _CONSOLE = Console(stderr=True)
-_ALGORITHMS = get_args(Algorithm)
-_OF_DETECTORS = (*get_args(DetectorAlgorithm), *get_args(OfflineAlgorithm))
+_PLACES = "local, or s3://…, gs://…, abfs://…"
 
 
 @app.command()
 def score(
-    folder: Annotated[Path, typer.Argument(help="Folder of images, searched recursively.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SRC", help=f"Folder of images or one image: {_PLACES}")
+    ],
     model: Annotated[str, typer.Option(help="Model folder, or NAME:VERSION in the model store.")],
-    output: Annotated[Path, typer.Option(help="File of JSON lines.")] = Path("predictions.jsonl"),
+    output: Annotated[
+        str, typer.Option(metavar="DST", help=f"File of JSON lines: {_PLACES}")
+    ] = "predictions.jsonl",
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE, replaces a setting: box_score_thresh=0.5"),
@@ -44,15 +53,27 @@ def score(
     explain: Annotated[
         str | None,
         typer.Option(
-            help=f"Classifiers: {' | '.join(_ALGORITHMS)}; detectors: {' | '.join(_OF_DETECTORS)}"
+            help=f"Classifiers: {' | '.join(CLASSIFIER_ALGORITHMS)}; "
+            f"detectors: {' | '.join(DETECTOR_ALGORITHMS)}"
         ),
     ] = None,
     attributions: Annotated[bool, typer.Option(help="With --explain: the numbers too.")] = False,
     engine: Annotated[str, typer.Option(help=" | ".join((AUTO, *ENGINES)))] = AUTO,
     device: Annotated[str, typer.Option(help=" | ".join(DEVICES))] = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per batch.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; the same command on other machines shares the work."),
+    ] = None,
+    launcher: Annotated[
+        str, typer.Option(help=f"Starts workers: {' | '.join(LAUNCHERS)}")
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="Ray: the cluster's address.")] = None,
+    lease_seconds: Annotated[
+        float, typer.Option(min=1, help="So long silent, a worker of another machine is dead.")
+    ] = DEFAULT_S,
 ) -> None:
-    """Score every image below FOLDER into a file of JSON lines.
+    """Score every image of SRC into a file of JSON lines.
 
     A second call does only what is missing. Images that cannot be scored are listed in
     errors.jsonl beside the output. Exit code: 0 if nothing failed, 1 if some images did, 2 for a
@@ -60,50 +81,74 @@ def score(
     """
     try:
         opened = open_model(model)
-        settings = opened.settings.overridden(_values(overrides or []))
-        todo = plan(folder, output, labels=opened.facts.labels)
-        explainer = _explainer(
-            opened, explain, settings=settings, attributions=attributions, device=device
-        )
-        drawer = _drawer(opened, settings, draw)
-        with Predictor(
-            opened,
+        options = ScorerOptions(
+            model=opened,
+            settings=opened.settings.overridden(_values(overrides or [])),
+            explain=explain,
+            attributions=attributions,
+            draw=draw,
             engine=engine,
             device=device,
-            max_batch=batch_size,
-            max_queue=max(256, batch_size or 0),
-        ) as predictor:
-            tally = _score(
-                todo, output, predictor, settings=settings, explain=explainer, draw=drawer
-            )
+            batch_size=batch_size,
+        )
+        check_options(options)
+        task = Task(open_source(source), output, options, lease_seconds)
+        with _Bar() as bar:
+            if workers is None and launcher == "local" and not _needs_parts(output):
+                shared = _score_alone(task, bar)
+            else:
+                shared = score_shared(
+                    task,
+                    workers=workers or 1,
+                    launcher=launcher,
+                    address=address,
+                    on_plan=bar.begin,
+                    on_line=bar.advance,
+                )
     except KeyboardInterrupt:
         _say(f"stopped; the same command goes on where {output} ends")
         raise typer.Exit(130) from None
-    _say(_summary(tally, todo, output))
-    raise typer.Exit(1 if tally.failed else 0)
+    _say(_summary(shared, output))
+    raise typer.Exit(1 if shared.failed else 0)
 
 
-def _score(
-    todo: Todo,
-    output: Path,
-    predictor: Predictor,
-    *,
-    settings: Settings,
-    explain: Explain | None,
-    draw: Draw | None,
-) -> Tally:
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_CONSOLE) as progress:
-        bar = progress.add_task("", total=len(todo.names))
-        return score_folder(
-            todo,
-            output,
-            predictor,
-            settings=settings,
-            explain=explain,
-            draw=draw,
-            on_image=lambda: progress.advance(bar),
-        )
+def _needs_parts(output: str) -> bool:
+    """Whether the lines cannot be appended to the output: it is remote, or others share it."""
+    return is_remote(output) or is_open(open_parts(output))
+
+
+def _score_alone(task: Task, bar: "_Bar") -> Shared:
+    """Score in this process and append to the output at once."""
+    output = Path(task.output)
+    todo = plan(task.source, output, labels=task.options.model.facts.labels)
+    bar.begin(len(todo.names))
+    with open_scorer(task.options) as scorer:
+        tally = score_folder(todo, output, scorer, on_image=bar.advance)
+    return Shared(tally.scored, 0, tally.failed, todo.done_before)
+
+
+class _Bar:
+    """A progress bar on the terminal, shown once there is something to count."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=_CONSOLE)
+        self._task = self._progress.add_task("", visible=False)
+
+    def begin(self, images: int) -> None:
+        """Show that so many are to be scored."""
+        self._progress.update(self._task, total=images, visible=True)
+
+    def advance(self) -> None:
+        """Count one."""
+        self._progress.advance(self._task)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
 
 
 def _values(overrides: Sequence[str]) -> dict[str, Any]:
@@ -120,54 +165,16 @@ def _values(overrides: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _drawer(model: ModelFolder, settings: Settings, folder: Path | None) -> Draw | None:
-    if folder is None:
-        return None
-    if not isinstance(settings, DetectionSettings):
-        raise UsageError(f"--draw shows what a detector finds, and {model.path} is a classifier")
-    from inference.draw import write_picture
-
-    threshold = 0.5
-    if isinstance(settings, SegmentationSettings):
-        threshold = settings.mask_pixel_score_threshold
-    return partial(write_picture, folder, mask_threshold=threshold)
-
-
-def _summary(tally: Tally, todo: Todo, output: Path) -> str:
-    parts = [f"{tally.scored} images scored into {output}"]
-    if todo.done_before:
-        parts.append(f"{todo.done_before} were there already")
-    if tally.failed:
-        parts.append(f"{tally.failed} failed, see {output.with_name(ERRORS_FILE)}")
+def _summary(shared: Shared, output: str) -> str:
+    parts = [f"{shared.scored} images scored into {output}"]
+    if shared.by_others:
+        parts.append(f"{shared.by_others} by others")
+    if shared.done_before:
+        parts.append(f"{shared.done_before} were there already")
+    if shared.failed:
+        folder, slash, _ = output.rpartition("/")
+        parts.append(f"{shared.failed} failed, see {folder}{slash}{ERRORS_FILE}")
     return ", ".join(parts)
-
-
-def _explainer(
-    folder: ModelFolder,
-    algorithm: str | None,
-    *,
-    settings: Settings,
-    attributions: bool,
-    device: str,
-) -> Explain | None:
-    if algorithm is None:
-        return None
-    is_classifier = folder.facts.task in CLASSIFICATION_TASKS
-    algorithms = _ALGORITHMS if is_classifier else _OF_DETECTORS
-    if algorithm not in algorithms:
-        raise UsageError(unknown_name("algorithm", algorithm, algorithms))
-    from xai.explainer import explanation_body, load_explainer
-
-    parameters = XaiParameters.model_validate(
-        {"xai_algorithm": algorithm, "attributions": attributions}
-    )
-    explainer = load_explainer(folder, device=resolve_device(device), offline=True)
-
-    def explain(data: bytes) -> dict[str, Any]:
-        explanation = explainer.explain(decode_image(data), parameters, settings=settings)
-        return explanation_body(explanation, parameters, folder.facts.task)
-
-    return explain
 
 
 def _say(text: str) -> None:

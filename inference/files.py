@@ -4,15 +4,28 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from inference.errors import ModelFolderError
 
 
+class Readable(Protocol):
+    """A file wherever it is; a pathlib.Path for one."""
+
+    def read_bytes(self) -> bytes:
+        """Return what it holds. Raises OSError."""
+        ...
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write to a temporary file beside `path` and rename it, so that readers see all or nothing."""
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """As write_text_atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(data)
     temporary.replace(path)
 
 

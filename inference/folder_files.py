@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -24,9 +24,15 @@ def find_images(folder: Path) -> list[str]:
     for root, folders, files in os.walk(folder, onerror=_cannot_list):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+            if is_image_name(name):
                 names.append((Path(root) / name).relative_to(folder).as_posix())
     return sorted(names)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a path ends as that of an image, and is not hidden."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def _cannot_list(error: OSError) -> None:

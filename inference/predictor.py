@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from inference.batching import ByteBudget, Load, MicroBatcher, Priority, Ticket
 from inference.engine import AUTO, Engine, resolve_device, usable_cores
 from inference.errors import Overloaded, UsageError
+from inference.files import Readable
 from inference.image import decode_image
 from inference.model_folder import ModelFolder
 from inference.pipeline import Result, load_pipeline
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Load", "Prediction", "Predictor", "Priority", "Source"]
 
-Source = bytes | Path  # an encoded image, or a file that is read on the decode pool
+Source = bytes | Readable  # an encoded image, or where one is
 _CLASSIFIER_BATCH = {"cpu": 8, "cuda": 32}
 _DETECTOR_BATCH = {"cpu": 2, "cuda": 8}  # its canvases are ten times larger
 _ENCODED_BYTES = 2**29  # of all images admitted; with the pixels a GiB

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from inference.folder import ERRORS_FILE, plan, score_folder
+from inference.folder import ERRORS_FILE, Scorer, plan, score_folder
+from inference.folder_sources import LocalFolder
 from inference.model_folder import ModelFolder
 from inference.predictor import Predictor
 from tests.inference.images import encoded
@@ -43,8 +44,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def score(photos: Path, output: Path, predictor: Predictor, **options: Any) -> tuple[int, int]:
-    todo = plan(photos, output, labels=predictor.folder.facts.labels)
-    tally = score_folder(todo, output, predictor, **options)
+    todo = plan(LocalFolder(photos), output, labels=predictor.folder.facts.labels)
+    tally = score_folder(todo, output, Scorer(predictor, **options))
     return tally.scored, tally.failed
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from inference.__main__ import app
 from inference.errors import UsageError
 from inference.folder import plan
+from inference.folder_sources import LocalFolder
 from inference.model_folder import ModelFolder
 from tests.inference.images import encoded
 from tests.model_folders import write_detector_folder
@@ -47,7 +48,7 @@ def test_boxes_are_written_and_drawn_and_not_written_again(
     for name in ("a.jpg", "a.png.jpg", "b/c.png.jpg"):
         with Image.open(drawn / name) as picture:
             assert picture.size == (90, 60)
-    again = plan(photos, output, labels=model.facts.labels)
+    again = plan(LocalFolder(photos), output, labels=model.facts.labels)
     assert (again.names, again.done_before) == ((), 3)
 
 
@@ -57,7 +58,7 @@ def test_boxes_of_another_models_labels_are_not_taken_for_done(
     output = tmp_path / "found.jsonl"
     output.write_text('{"filename": "a.jpg", "boxes": [{"label": "zebra"}]}\n')
     with pytest.raises(UsageError, match="holds scores of another model, with labels zebra"):
-        plan(photos, output, labels=model.facts.labels)
+        plan(LocalFolder(photos), output, labels=model.facts.labels)
 
 
 @pytest.mark.parametrize(

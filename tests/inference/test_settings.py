@@ -7,9 +7,11 @@ from inference.errors import BadRequest
 from inference.settings import (
     ClassificationSettings,
     LetterboxSettings,
+    MultilabelSettings,
     SegmentationSettings,
     Settings,
     ShortSideSettings,
+    label_threshold,
     settings_class,
 )
 from inference.types import Task
@@ -42,7 +44,16 @@ from inference.types import Task
     ],
 )
 def test_every_task_has_azures_settings(task: Task, canvas: Any, names: str) -> None:
-    assert set(settings_class(task, canvas).model_fields) == set(names.split())
+    assert set(settings_class(task, canvas)().model_dump()) == set(names.split())
+
+
+def test_a_label_threshold_is_written_only_where_it_was_tuned() -> None:
+    tuned = MultilabelSettings(confidence_score_threshold_multilabel=0.25)
+    assert tuned.model_dump()["confidence_score_threshold_multilabel"] == 0.25
+    assert tuned.overridden({}) == tuned
+    assert [label_threshold(one) for one in (tuned, MultilabelSettings())] == [0.25, 0.5]
+    with pytest.raises(BadRequest, match="a classifier has none"):
+        tuned.overridden({"confidence_score_threshold_multilabel": 0.5})
 
 
 def test_a_request_replaces_single_values_under_either_name() -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
-from inference.preprocess import resize_and_crop
+from inference.model_folder import Preprocessing
 
 
 class ClassificationAugmentation:
@@ -29,7 +29,12 @@ class ClassificationAugmentation:
 
 
 def validation_crop(
-    image_rgb: NDArray[np.uint8], *, seed: int, resize_size: int, crop_size: int
+    image_rgb: NDArray[np.uint8],
+    *,
+    seed: int,
+    resize_size: int,
+    crop_size: int,
+    preprocessing: Preprocessing,
 ) -> NDArray[np.uint8]:
     """Crop as the server does; nothing is random, `seed` is there for the common signature."""
-    return resize_and_crop(image_rgb, resize_size=resize_size, crop_size=crop_size)
+    return preprocessing.crop(image_rgb, resize_size=resize_size, crop_size=crop_size)

@@ -21,11 +21,19 @@ from inference.candidates import BoxTargets
 from inference.canvas import Canvas, resize
 from inference.polygons import fill_polygons
 from inference.preprocess import normalize
-from training.data.datasets import EpochSampler, Key, leave_signals_to_the_trial, mix_seed
+from training.data.datasets import (
+    WHOLE,
+    Key,
+    Share,
+    Shuffled,
+    leave_signals_to_the_trial,
+    mix_seed,
+)
 from training.data.detection_augmentations import Augmentation
 from training.data.detection_images import Samples
 from training.data.detection_samples import Objects
 from training.data.object_geometry import scaling, transformed
+from training.data.parallel_reading import SideBySide
 
 DetectionBatch = tuple[Tensor, list[BoxTargets]]  # canvases (N, 3, H, W) float32, one truth each
 Layout = Callable[[NDArray[np.uint8]], Canvas]
@@ -60,8 +68,10 @@ class DetectionSamples(Dataset[LaidOut]):
         layout: Layout,
         with_masks: bool,
         seed: int,
+        parallel: bool = False,
     ) -> None:
         self.with_masks = with_masks
+        self._samples = SideBySide(self.__getitem__, parallel=parallel)
         self._images = images
         self._augmentation = augmentation
         self._layout = layout
@@ -78,6 +88,10 @@ class DetectionSamples(Dataset[LaidOut]):
         sample = self._augmentation(self._images, index, epoch=epoch, rng=rng)
         canvas = self._layout(sample.image_rgb)
         return on_canvas(sample.objects, canvas, with_masks=self.with_masks, seed=seed)
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[LaidOut]:
+        """Make the samples of a batch, in threads if `parallel`: where images are remote."""
+        return list(self._samples.map(keys))
 
 
 def on_canvas(objects: Objects, canvas: Canvas, *, with_masks: bool, seed: int) -> LaidOut:
@@ -101,12 +115,13 @@ def build_detection_loader(
     *,
     batch_size: int,
     workers: int,
-    shuffle_seed: int | None,
+    shuffle_seed: int,
     mean: _Rgb,
     std: _Rgb,
     multi_scale: bool = False,
+    share: Share = WHOLE,
 ) -> DataLoader[DetectionBatch]:
-    """Return a loader over the whole data set.
+    """Return a loader over a share of the data set.
 
     multi_scale draws a size for each batch; it needs canvases of one size, without masks.
     """
@@ -117,7 +132,7 @@ def build_detection_loader(
     return DataLoader(
         cast(Dataset[DetectionBatch], dataset),  # what collate makes of its samples
         batch_size=batch_size,
-        sampler=EpochSampler(len(dataset), shuffle_seed=shuffle_seed),
+        sampler=Shuffled(len(dataset), batch_size=batch_size, seed=shuffle_seed, share=share),
         num_workers=workers,
         persistent_workers=workers > 0,
         collate_fn=collate,

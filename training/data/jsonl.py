@@ -7,9 +7,11 @@ from typing import Any
 
 from inference.errors import UsageError
 from training.data.records import Dropped, Label, Record
+from training.data.remote_images import RemoteImage
 
 ParseLabel = Callable[[Any], Label]  # raises ValueError for a value that is no label
-FindImage = Callable[[str, Path], Path]  # image_url, folder of the JSONL file → path
+# image_url, folder of the JSONL file → image
+FindImage = Callable[[str, Path], Path | RemoteImage]
 
 
 def read_records(
@@ -17,7 +19,7 @@ def read_records(
 ) -> Iterator[Record | Dropped]:
     """Yield each line's record, or why it cannot be one; blank lines do not count.
 
-    Image paths are absolute and not looked at yet. Raises UsageError when the file cannot be read
+    Images are not looked at yet. Raises UsageError when the file cannot be read
     in this encoding, and whatever UsageError the two functions raise, with the line before it.
     """
     for where, line in lines(path, encoding):
@@ -36,7 +38,7 @@ def read_line(
     *,
     label_key: str,
     parse_label: ParseLabel,
-    find_image: Callable[[str], Path],
+    find_image: Callable[[str], Path | RemoteImage],
 ) -> Record | Dropped:
     """Read one line, as read_records does."""
     image = ""
@@ -44,7 +46,7 @@ def read_line(
         row = _object(line)
         image = _image_url(row)
         found = find_image(image)
-        return Record(found.absolute(), parse_label(_value(row, label_key)), where)
+        return Record(found, parse_label(_value(row, label_key)), where)
     except ValueError as error:
         return Dropped(where, image, str(error))
     except UsageError as error:

@@ -7,19 +7,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from inference.errors import UsageError
 from inference.types import Task
 from training.data import requirements
 from training.data.check_images import Progress, check_images
 from training.data.doctor.examine import warnings_of
+from training.data.image_download import download
 from training.data.jsonl import read_records
 from training.data.labels import PARSERS
-from training.data.locations import local_path
+from training.data.locations import find_image
 from training.data.mltable import open_table
 from training.data.records import Dropped, Labelled, Record
 from training.data.report import class_counts, content_hash, summary
 from training.data.split import validation_indices
 from training.job import Job
+from training.job_values import Flag
 
 _NO_DATASTORES: Mapping[str, str] = MappingProxyType({})
 
@@ -66,6 +70,7 @@ def load_datasets(
         task=job.task,
         label_key=job.target_column_name,
         datastores={**job.datastores, **datastore_map},
+        stream=streams(job.parameters),
         progress=progress,
     )
     source = job.training_data
@@ -96,9 +101,10 @@ def read_labelled(
     task: Task,
     label_key: str = "label",
     datastores: Mapping[str, str] = _NO_DATASTORES,
+    stream: bool = False,
     progress: Progress | None = None,
 ) -> Labelled:
-    """Read one table and every image in it.
+    """Read one table and every image in it; remote images are downloaded, unless they `stream`.
 
     Raises UsageError at the first bad record where the table says `invalid_lines: error`.
     """
@@ -110,8 +116,10 @@ def read_labelled(
             encoding=table.encoding,
             label_key=label_key,
             parse_label=PARSERS[task],
-            find_image=partial(_find_image, datastores),
+            find_image=partial(find_image, datastores=datastores),
         )
+    if not stream:
+        rows = download(rows, progress=progress)
     rows = check_images(rows, progress=progress)
     dropped = tuple(row for row in rows if isinstance(row, Dropped))
     if table.strict and dropped:
@@ -131,5 +139,12 @@ def split_off(data: Labelled, *, size: float, seed: int) -> tuple[Labelled, Labe
     return Labelled(train, data.dropped), Labelled(validation, ())
 
 
-def _find_image(datastores: Mapping[str, str], url: str, folder: Path) -> Path:
-    return local_path(url, base=folder, datastores=datastores)
+def streams(parameters: Mapping[str, Any]) -> bool:
+    """Whether a job's parameters ask for remote images to be read as they are needed."""
+    value = parameters.get("stream_image_files", False)
+    try:
+        return TypeAdapter(Flag).validate_python(value)
+    except ValidationError:
+        raise UsageError(
+            f"training_parameters: stream_image_files must be true or false, got {value!r}"
+        ) from None

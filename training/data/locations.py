@@ -1,4 +1,4 @@
-"""Where data lie: paths, file URLs, and the remote addresses that a mapping makes local."""
+"""Where data lie: paths, file URLs, addresses of object stores, and the mapping between them."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from inference.errors import UsageError
+from inference.storage import check_scheme, is_remote
+from training.data.remote_images import RemoteImage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _DATASTORE = re.compile(
@@ -21,22 +23,27 @@ def is_path(text: str) -> bool:
     return not _SCHEME.match(text) and not text.startswith(_AZURE_PREFIX)
 
 
+def find_image(url: str, base: Path, *, datastores: Mapping[str, str]) -> Path | RemoteImage:
+    """Find an image by its address: an absolute path, or an object of a store.
+
+    `base` and `datastores` are as for local_path. Raises UsageError for an address that leads
+    nowhere; whether there is an image is for the caller to see.
+    """
+    located = _located(url, base, datastores)
+    return located.absolute() if isinstance(located, Path) else RemoteImage(located)
+
+
 def local_path(url: str, *, base: Path, datastores: Mapping[str, str]) -> Path:
     """Find the local path of an address; whether there is a file is for the caller to see.
 
     A path is relative to `base`. `datastores` maps an Azure datastore (alone, or with the beginning
-    of the path in it) or the beginning of any URL to a folder; the longest that fits wins. Raises
-    UsageError for a remote address that no mapping covers.
+    of the path in it) or the beginning of any URL to a folder or another URL; the longest that fits
+    wins. Raises UsageError for a remote address.
     """
-    mapped = _mapped(url, datastores)
-    if mapped is not None:
-        return mapped
-    scheme = _SCHEME.match(url)
-    if scheme is None:
-        return _join(base, url)
-    if scheme[1].lower() == "file":
-        return _file_url_path(url)
-    raise UsageError(_unmapped(url))
+    located = _located(url, base, datastores)
+    if isinstance(located, str):
+        raise UsageError(_remote(located))
+    return located
 
 
 def table_path(url: str, *, base: Path, datastores: Mapping[str, str]) -> Path:
@@ -54,12 +61,32 @@ def table_path(url: str, *, base: Path, datastores: Mapping[str, str]) -> Path:
     return _join(base, rest)
 
 
-def _mapped(url: str, datastores: Mapping[str, str]) -> Path | None:
+def _located(url: str, base: Path, datastores: Mapping[str, str]) -> Path | str:
+    """The path of a local address, the URL of a remote one."""
+    mapped = _mapped(url, datastores)
+    if mapped is not None:
+        return mapped
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return _join(base, url)
+    if scheme[1].lower() == "file":
+        return _file_url_path(url)
+    if _DATASTORE.fullmatch(url):
+        raise UsageError(_unmapped(url))
+    check_scheme(url)
+    return url
+
+
+def _mapped(url: str, datastores: Mapping[str, str]) -> Path | str | None:
     address = _short(url)
     for key in sorted(datastores, key=len, reverse=True):
         prefix = _short(key).rstrip("/")
         if address == prefix or address.startswith(prefix + "/"):
-            return _join(_folder(datastores[key], key), address[len(prefix) :].lstrip("/"))
+            target, rest = datastores[key], address[len(prefix) :].lstrip("/")
+            if is_remote(target):
+                check_scheme(target)
+                return f"{target.rstrip('/')}/{rest}"
+            return _join(_folder(target, key), rest)
     return None
 
 
@@ -76,8 +103,7 @@ def _folder(target: str, key: str) -> Path:
         return _file_url_path(target)
     if not is_path(target):
         raise UsageError(
-            f"datastores: {key} must be mapped to a local folder, got {target} "
-            "(reading from remote storage is not yet supported)"
+            f"datastores: {key} must be mapped to a folder or a URL such as s3://…, got {target}"
         )
     return Path(target)
 
@@ -104,14 +130,17 @@ def _exists(path: Path) -> bool:
 
 def _unmapped(url: str) -> str:
     datastore = _DATASTORE.fullmatch(url)
-    if datastore:
-        name = datastore[1] or datastore[2]
-        return (
-            f"{url} is in the Azure datastore {name}; download its files and say where they are: "
-            f"`--set datastores.{name}=FOLDER`, or `datastores: {{{name}: FOLDER}}` in the job file"
-        )
+    name = datastore and (datastore[1] or datastore[2])
+    return (
+        f"{url} is in the Azure datastore {name}; say where its files are, a folder or a URL such "
+        f"as abfs://CONTAINER@ACCOUNT.dfs.core.windows.net: `--set datastores.{name}=FOLDER`, or "
+        f"`datastores: {{{name}: FOLDER}}` in the job file"
+    )
+
+
+def _remote(url: str) -> str:
     parts = urlsplit(url)
     return (
-        f"{url} is remote; download its files and say where they are, in the job file: "
-        f"`datastores: {{{parts.scheme}://{parts.netloc}: FOLDER}}`"
+        f"{url} is remote, and tables are read from local folders; download it and say where it "
+        f"is, in the job file: `datastores: {{{parts.scheme}://{parts.netloc}: FOLDER}}`"
     )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.remote_images import RemoteImage
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectLabel:
@@ -49,13 +51,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled image. `image` is absolute, `where` is "file.jsonl:12".
+    """One labelled image. `image` is an absolute path or remote, `where` is "file.jsonl:12".
 
     `sha256` is that of the image file's bytes and `size_hw` the upright image's height and width
     in pixels; these and the look are empty until the image was checked.
     """
 
-    image: Path
+    image: Path | RemoteImage
     label: Label
     where: str
     sha256: str = ""

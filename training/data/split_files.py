@@ -8,10 +8,11 @@ from typing import Any
 
 from inference.files import write_text_atomically
 from training.data.records import Label, ObjectLabel, Record
+from training.data.remote_images import RemoteImage
 
 
 def write_split(path: Path, records: Iterable[Record]) -> None:
-    """Write records with absolute image paths and without hashes, one JSON object per line."""
+    """Write records with absolute paths or URLs of images, without hashes, one object per line."""
     lines = [json.dumps(_row(record)) for record in records]
     write_text_atomically(path, "".join(f"{line}\n" for line in lines))
 
@@ -23,8 +24,10 @@ def read_split(path: Path) -> list[Record]:
 
 
 def _row(record: Record) -> dict[str, Any]:
+    image = record.image
     return {
-        "image": str(record.image),
+        "image": str(image),
+        **({"version": image.version} if isinstance(image, RemoteImage) else {}),
         "label": _plain(record.label),
         "where": record.where,
         "size_hw": record.size_hw,
@@ -34,7 +37,9 @@ def _row(record: Record) -> dict[str, Any]:
 def _record(row: dict[str, Any]) -> Record:
     size = row.get("size_hw")  # runs of before there were objects do not have it
     size_hw = None if size is None else (size[0], size[1])
-    return Record(Path(row["image"]), _label(row["label"]), row["where"], size_hw=size_hw)
+    remote = RemoteImage(row["image"], row["version"]) if "version" in row else None
+    image = remote or Path(row["image"])
+    return Record(image, _label(row["label"]), row["where"], size_hw=size_hw)
 
 
 def _plain(label: Label) -> Any:

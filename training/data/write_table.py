@@ -9,6 +9,7 @@ from typing import Any
 from inference.errors import UsageError
 from inference.files import write_text_atomically
 from training.data.mltable import MLTABLE
+from training.data.remote_images import RemoteImage
 
 _NAME = "annotations.jsonl"
 _MLTABLE_TEXT = """\
@@ -34,7 +35,7 @@ def write_table(output: Path, rows: Iterable[tuple[Path, Any]], *, name: str = _
 
 
 def write_rows(
-    output: Path, rows: Iterable[tuple[Path, Mapping[str, Any]]], *, name: str = _NAME
+    output: Path, rows: Iterable[tuple[Path | RemoteImage, Mapping[str, Any]]], *, name: str = _NAME
 ) -> Path:
     """Write images with the other keys of their lines and return the path of the JSON lines.
 
@@ -66,6 +67,9 @@ def written_files(output: Path) -> tuple[Path, ...]:
     return (output,) if output.suffix == ".jsonl" else (output / _NAME, output / MLTABLE)
 
 
-def _line(image: Path, row: Mapping[str, Any], folder: Path) -> str:
-    url = Path(os.path.relpath(image.absolute(), folder.absolute())).as_posix()
+def _line(image: Path | RemoteImage, row: Mapping[str, Any], folder: Path) -> str:
+    if isinstance(image, RemoteImage):
+        url = image.url
+    else:
+        url = Path(os.path.relpath(image.absolute(), folder.absolute())).as_posix()
     return json.dumps({**row, "image_url": url}, ensure_ascii=False) + "\n"

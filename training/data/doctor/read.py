@@ -12,7 +12,7 @@ from training.data.check_images import Progress, check_images
 from training.data.doctor.findings import BadObject, Split
 from training.data.jsonl import lines, read_line
 from training.data.labels import PARSERS
-from training.data.locations import local_path
+from training.data.locations import find_image
 from training.data.mltable import Table, open_table
 from training.data.records import Dropped, Record
 
@@ -108,7 +108,7 @@ def _line(
             where,
             label_key=label_key,
             parse_label=PARSERS[task],
-            find_image=lambda url: local_path(url, base=folder, datastores=datastores),
+            find_image=lambda url: find_image(url, folder, datastores=datastores),
         )
 
     record = read(text)

@@ -3,10 +3,12 @@
 from html import escape
 from pathlib import Path
 
-from inference.errors import InputError
+from inference.errors import SightlineError
 from inference.html_page import thumbnail
 from inference.image import decode_image
+from inference.storage import is_remote
 from training.data.doctor.findings import Box, Picture
+from training.data.remote_images import RemoteImage
 
 _SIDE = 240  # pixels
 
@@ -14,8 +16,9 @@ _SIDE = 240  # pixels
 def figure(picture: Picture, caption: str) -> str:
     """An image with its boxes drawn; the caption alone where the file cannot be read any more."""
     try:
-        pixels = decode_image(Path(picture.image).read_bytes())
-    except (OSError, InputError):
+        file = RemoteImage(picture.image) if is_remote(picture.image) else Path(picture.image)
+        pixels = decode_image(file.read_bytes())
+    except (OSError, SightlineError):
         return f"<figure><figcaption>{escape(caption)}</figcaption></figure>"
     image, (width, height) = thumbnail(pixels, side=_SIDE)
     boxes = "".join(_rect(box, (width, height)) for box in picture.boxes)
