@@ -136,6 +136,58 @@ def automode(
     compare_automode(folder, names=data or list(BENCHMARKS), minutes=minutes, trials=trials)
 
 
+@app.command()
+def streaming(
+    images: Annotated[int, typer.Option(min=10)] = 1000,
+    latency_ms: Annotated[float, typer.Option(min=0)] = 50,
+    workers: Annotated[int, typer.Option(min=1, help="Data workers.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    rounds: Rounds = 3,
+) -> None:
+    """Training on images in a far object store against local files, cache empty and full."""
+    from benchmarks.streaming import compare_streaming
+
+    _say_where()
+    compare_streaming(
+        images=images,
+        latency_s=latency_ms / 1000,
+        rounds=rounds,
+        workers=workers,
+        batch_size=batch_size,
+    )
+
+
+@app.command()
+def folder_workers(
+    images: Annotated[int, typer.Option(min=100)] = 20_000,
+    workers: Annotated[int, typer.Option(min=2)] = 2,
+    rounds: Rounds = 3,
+) -> None:
+    """Folder scoring with several single-threaded workers against one."""
+    from benchmarks.folder_workers import compare_workers
+
+    _say_where()
+    compare_workers(images=images, workers=workers, rounds=rounds)
+
+
+@app.command()
+def ddp(
+    family: str = "resnet18",
+    processes: Annotated[int, typer.Option(min=2)] = 2,
+    images: int = 192,
+    batch: Annotated[int, typer.Option(help="Images per step, of all processes.")] = 32,
+    epochs: Annotated[int, typer.Option(min=2)] = 4,
+    rounds: Rounds = 3,
+) -> None:
+    """Training by several single-threaded processes against one."""
+    from benchmarks.ddp import compare_processes
+
+    _say_where()
+    compare_processes(
+        family, processes=processes, images=images, batch=batch, epochs=epochs, rounds=rounds
+    )
+
+
 def _say_where() -> None:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision"))

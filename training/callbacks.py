@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Set
 from pathlib import Path
@@ -66,8 +67,26 @@ class TimeLimit(Callback):
         self._deadline = time.monotonic() + seconds
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Look at the clock after each batch."""
-        trainer.should_stop = trainer.should_stop or time.monotonic() > self._deadline
+        """Look at the clock after each batch; several processes stop together."""
+        is_over = time.monotonic() > self._deadline
+        trainer.should_stop = trainer.should_stop or trainer.strategy.reduce_boolean_decision(
+            is_over, all=False
+        )
+
+
+class OurSignals(Callback):
+    """SIGTERM does what it did before Lightning was started.
+
+    Lightning's handler tells the other processes by a collective call from wherever the signal
+    finds this one, in which all then wait for each other for ever.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the handler back."""
+        signal.signal(signal.SIGTERM, self._handler)
 
 
 class EpochLog(Callback):
@@ -81,7 +100,8 @@ class EpochLog(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop rows of epochs that a killed run had not yet saved in a checkpoint."""
-        self._file.keep_before(trainer.current_epoch)
+        if trainer.is_global_zero:
+            self._file.keep_before(trainer.current_epoch)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
@@ -101,8 +121,9 @@ class EpochLog(Callback):
             "seconds": time.monotonic() - self._started,
             **values,
         }
-        self._file.append(row)
-        self._log(row, trainer.max_epochs)
+        if trainer.is_global_zero:
+            self._file.append(row)
+            self._log(row, trainer.max_epochs)
         if not math.isfinite(row["train_loss"]):
             raise UsageError(
                 f"training has diverged: the loss of epoch {row['epoch'] + 1} is not finite; lower "

@@ -10,13 +10,20 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import DataLoader
 
-from inference.families import classifier_named
+from inference.families import Family, family_for
 from inference.model_folder import SCHEMA_VERSION, ModelFacts, Preprocessing
-from inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from inference.settings import ClassificationSettings
-from inference.types import probabilities
+from inference.types import Task, probabilities
 from training.data.augmentations import ClassificationAugmentation, validation_crop
-from training.data.datasets import Batch, LabelledImages, Transform, build_loader, target_matrix
+from training.data.datasets import (
+    WHOLE,
+    Batch,
+    LabelledImages,
+    Share,
+    Transform,
+    build_loader,
+    target_matrix,
+)
 from training.export import export_model
 from training.fit import optimize
 from training.hyperparameter_schema import ClassificationHyperparameters
@@ -25,10 +32,10 @@ from training.lit import Classifier
 from training.losses import build_loss, class_weights
 from training.metrics.classification import classification_metrics
 from training.metrics.evaluation import evaluation
-from training.onnx_export import export_classifier
+from training.onnx_export import export_classifier, export_classifier_if_possible
 from training.parity import parity
 from training.recipes import Loaders, TrialData
-from training.weights import initial_network
+from training.weights import Heads, initial_network
 
 
 class ClassificationRecipe:
@@ -40,7 +47,7 @@ class ClassificationRecipe:
         self._data = data
         self._parameters = parameters
         self._seed = seed
-        self._family = classifier_named(parameters.model_name)
+        self._family = _classifier(parameters.model_name, data.task)
         self.clip_norm: float | None = None
 
     def build(self, *, pretrained: bool, weights: Path | None) -> nn.Module:
@@ -52,24 +59,33 @@ class ClassificationRecipe:
                 image_size=self._parameters.validation_crop_size,
                 pretrained=pretrained,
             ),
-            heads=(self._family.head,),
+            heads=Heads(self._family.heads, tuple(self._data.labels)),
             pretrained=pretrained,
             weights=weights,
         )
 
-    def loaders(self) -> Loaders:
+    def loaders(self, share: Share = WHOLE) -> Loaders:
         """Loaders of both splits; validation sees images exactly as the server will."""
         data, parameters, seed = self._data, self._parameters, self._seed
         crop = partial(
             validation_crop,
             resize_size=parameters.validation_resize_size,
             crop_size=parameters.validation_crop_size,
+            preprocessing=self._family.preprocessing,
         )
         train = LabelledImages(
-            data.train, data.labels, transform=_training_crop(parameters), seed=seed
+            data.train,
+            data.labels,
+            transform=_training_crop(parameters, self._family.preprocessing),
+            seed=seed,
         )
         validation = LabelledImages(data.validation, data.labels, transform=crop, seed=seed)
-        loader = partial(build_loader, workers=parameters.number_of_workers)
+        loader = partial(
+            build_loader,
+            workers=parameters.number_of_workers,
+            share=share,
+            normalized=self._family.preprocessing.normalized,
+        )
         return (
             loader(train, batch_size=parameters.training_batch_size, shuffle_seed=seed),
             loader(validation, batch_size=parameters.validation_batch_size, shuffle_seed=None),
@@ -121,14 +137,15 @@ class ClassificationRecipe:
         facts = ModelFacts(
             schema_version=SCHEMA_VERSION,
             task=self._data.task,
-            family=family.name,
+            family=family.library or family.name,
             image_size=parameters.validation_crop_size,
             fixed_size=family.fixed_size,
+            options=family.describe(network.cpu().eval(), parameters.validation_crop_size),
             labels=tuple(self._data.labels),
-            preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
+            preprocessing=family.preprocessing,
             files={},
             metrics=dict(metrics),
-            provenance=dict(provenance),
+            provenance={**provenance, "model": family.source()},
         )
         settings = ClassificationSettings(
             valid_resize_size=parameters.validation_resize_size,
@@ -140,17 +157,29 @@ class ClassificationRecipe:
             facts,
             settings,
             write_graphs=partial(
-                export_classifier, image_size=facts.image_size, fixed_size=facts.fixed_size
+                export_classifier if family.library is None else export_classifier_if_possible,
+                image_size=facts.image_size,
+                fixed_size=facts.fixed_size,
             ),
             check=parity,
         )
 
 
-def _training_crop(parameters: ClassificationHyperparameters) -> Transform:
+def _classifier(name: str, task: Task) -> Family:
+    family = family_for(name, task)
+    if not isinstance(family, Family):
+        raise TypeError(f"a family of classifiers wanted, {name} is none")
+    return family
+
+
+def _training_crop(
+    parameters: ClassificationHyperparameters, preprocessing: Preprocessing
+) -> Transform:
     if parameters.apply_automl_train_augmentations:
         return ClassificationAugmentation(parameters.training_crop_size)
     return partial(
         validation_crop,
         resize_size=max(parameters.validation_resize_size, parameters.training_crop_size),
         crop_size=parameters.training_crop_size,
+        preprocessing=preprocessing,
     )

@@ -15,13 +15,14 @@ from torch.utils.data import DataLoader
 
 from inference.detect import DetectionPipeline, View, canvas_scale, canvas_side, layout
 from inference.engine.torch_engine import TorchEngine
-from inference.families import DetectorFamily, detector_named
+from inference.families import DetectorFamily, family_for
 from inference.model_folder import SCHEMA_VERSION, ModelFacts, Preprocessing
 from inference.names import settings_name
 from inference.settings import DetectionSettings, LetterboxSettings, settings_class, settings_of
 from inference.tiling import AUTO, parse_grid
 from inference.types import Detections, ObjectsFound, Task
 from training.averaging import MovingAverage
+from training.data.datasets import WHOLE, Share
 from training.data.detection_augmentations import Augmentation, crop_expand, unchanged
 from training.data.detection_datasets import (
     DetectionSamples,
@@ -31,6 +32,7 @@ from training.data.detection_datasets import (
 from training.data.detection_images import DetectionImages
 from training.data.mosaic import MosaicAugmentation
 from training.data.object_sizes import box_sizes_px, small_object_px
+from training.data.parallel_reading import waits_for_network
 from training.detection_validation import (
     ValidationImage,
     ValidationImages,
@@ -51,7 +53,7 @@ from training.metrics.detection_evaluation import detection_evaluation
 from training.onnx_export import export_detector
 from training.parity import parity
 from training.recipes import Loaders, TrialData
-from training.weights import initial_network
+from training.weights import Heads, initial_network
 
 LOG = logging.getLogger(__name__)
 _PLAIN_SHARE = 0.1  # of the epochs, the last ones, without mosaics
@@ -67,7 +69,7 @@ class DetectionRecipe:
         self._data = data
         self._parameters = parameters
         self._seed = seed
-        self._family = detector_named(parameters.model_name)
+        self._family = _detector(parameters.model_name, data.task)
         self.clip_norm = self._family.clip_norm
         self._with_masks = self._family.mask_head is not None
         self._settings = _settings(data.task, self._family.canvas, parameters)
@@ -85,7 +87,7 @@ class DetectionRecipe:
             lambda pretrained: self._family.build(
                 num_classes=len(self._data.labels), options=options, pretrained=pretrained
             ),
-            heads=self._family.heads,
+            heads=Heads(self._family.heads, tuple(self._data.labels), self._family.class_rows),
             pretrained=pretrained,
             weights=weights,
         )
@@ -94,7 +96,7 @@ class DetectionRecipe:
                 LOG.info(line)
         return network
 
-    def loaders(self) -> Loaders:
+    def loaders(self, share: Share = WHOLE) -> Loaders:
         """Loaders of both splits; validation sees images exactly as the server will."""
         data, parameters, family = self._data, self._parameters, self._family
         images = DetectionImages(
@@ -110,6 +112,7 @@ class DetectionRecipe:
             layout=lambda image: lay_out(image, None),
             with_masks=self._with_masks,
             seed=self._seed,
+            parallel=waits_for_network(data.train),
         )
         validation = ValidationImages(
             data.validation,
@@ -128,11 +131,13 @@ class DetectionRecipe:
                 mean=family.mean,
                 std=family.std,
                 multi_scale=multi_scale,
+                share=share,
             ),
             validation_loader(
                 validation,
                 batch_size=parameters.validation_batch_size,
                 workers=parameters.number_of_workers,
+                share=share,
             ),
         )
 
@@ -190,7 +195,7 @@ class DetectionRecipe:
             preprocessing=Preprocessing(mean=family.mean, std=family.std),
             files={},
             metrics=dict(metrics),
-            provenance=dict(provenance),
+            provenance={**provenance, "model": family.source()},
         )
         photos = [record.image.read_bytes() for record in self._data.validation[:_PARITY_PHOTOS]]
         return export_model(
@@ -198,7 +203,9 @@ class DetectionRecipe:
             network,
             facts,
             settings,
-            write_graphs=partial(export_detector, family=family, size=side),
+            write_graphs=partial(export_detector, family=family, size=side)
+            if family.has_graph
+            else None,
             check=partial(parity, photos=photos),
         )
 
@@ -246,6 +253,13 @@ class DetectionRecipe:
     def _box_sizes(self) -> NDArray[np.float32]:
         """Width and height of all training boxes on their canvases, (n, 2)."""
         return box_sizes_px(self._data.train, partial(canvas_scale, settings=self._settings))
+
+
+def _detector(name: str, task: Task) -> DetectorFamily:
+    family = family_for(name, task)
+    if not isinstance(family, DetectorFamily):
+        raise TypeError(f"a family of detectors wanted, {name} is none")
+    return family
 
 
 def _found(

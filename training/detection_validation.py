@@ -12,7 +12,7 @@ from inference.detect import DetectionPipeline, View, views_of
 from inference.image import decode_image
 from inference.settings import DetectionSettings
 from inference.types import Detections, ObjectsFound
-from training.data.datasets import EpochSampler, Key
+from training.data.datasets import WHOLE, InOrder, Key, Share
 from training.data.detection_datasets import LaidOut, on_canvas, start_worker
 from training.data.detection_samples import Objects, truth_of
 from training.data.records import Record
@@ -96,14 +96,14 @@ def find_objects(
 
 
 def validation_loader(
-    images: ValidationImages, *, batch_size: int, workers: int
+    images: ValidationImages, *, batch_size: int, workers: int, share: Share = WHOLE
 ) -> DataLoader[list[ValidationImage]]:
-    """Return a loader of lists of images, in order."""
+    """Return a loader of lists of images of a share, in order."""
     workers = min(workers, cpu_count() or 1)
     return DataLoader(
         cast(Dataset[list[ValidationImage]], images),  # what list makes of its samples
         batch_size=batch_size,
-        sampler=EpochSampler(len(images), shuffle_seed=None),
+        sampler=InOrder(len(images), share=share),
         num_workers=workers,
         persistent_workers=workers > 0,
         collate_fn=list,

@@ -30,13 +30,14 @@ def export_model(
     facts: ModelFacts,
     settings: Settings,
     *,
-    write_graphs: WriteGraphs,
+    write_graphs: WriteGraphs | None,
     check: Check,
 ) -> dict[str, float]:
     """Write the model folder `path`, whole or not at all; return what `check` measured.
 
-    The hashes in `facts` are filled in. Raises ModelFolderError when `check` finds that an engine
-    does not compute what the network in memory does.
+    The hashes in `facts` are filled in; without `write_graphs` there is no ONNX. Raises
+    ModelFolderError when `check` finds that an engine does not compute what the network in memory
+    does.
     """
     network = network.cpu().to(memory_format=torch.contiguous_format).eval()
     staging = path.with_name(f".{path.name}.partial")

@@ -16,12 +16,17 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
-from training.callbacks import EarlyStopping, EpochLog, TimeLimit
+from training.callbacks import EarlyStopping, EpochLog, OurSignals, TimeLimit
+from training.distributed import ALONE, Place, UnevenDDP, part
 from training.hyperparameters import Hyperparameters
 from training.optimization import build_optimizer, build_schedule
 
-# Said about choices that are ours: workers as cores, small data, a folder that a resumed run has.
-_KNOWN_REMARKS = r".*(does not have many workers|logging interval|exists and is not empty|LeafSpec)"
+# Said about choices that are ours: workers as cores, small data, a folder that a resumed run has,
+# metrics that are the same in all processes.
+_KNOWN_REMARKS = (
+    r".*(does not have many workers|logging interval|exists and is not empty|LeafSpec"
+    r"|sync_dist=True|find_unused_parameters=True)"
+)
 
 
 def optimize(
@@ -62,18 +67,24 @@ def fit(
     seconds: float,
     callbacks: Sequence[Callback] = (),
     clip_norm: float | None = None,
+    place: Place = ALONE,
 ) -> None:
     """Train to the end, from checkpoints/last.ckpt if it exists; fills checkpoints/.
 
     `callbacks` are those of the task, beside the ones that every trial has; `clip_norm` is the
-    largest norm that all gradients together may have.
+    largest norm that all gradients together may have. Of several processes all call this, each
+    with the loaders of its share; the first one writes.
     """
     _quiet_lightning()
     last = folder / "checkpoints" / "last.ckpt"
     trainer = lightning.Trainer(
         max_epochs=parameters.number_of_epochs,
         accelerator="auto",
-        devices=1,
+        devices=place.per_node,
+        num_nodes=place.world // place.per_node,
+        strategy=UnevenDDP() if place.world > 1 else "auto",
+        plugins=[place.cluster()],
+        use_distributed_sampler=False,
         precision=_precision(),
         gradient_clip_val=clip_norm,
         accumulate_grad_batches=parameters.gradient_accumulation_step,
@@ -86,6 +97,7 @@ def fit(
         enable_progress_bar=sys.stderr.isatty(),
     )
     trainer.fit(module, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
+    part()
 
 
 def _callbacks(
@@ -99,6 +111,7 @@ def _callbacks(
             hidden=_hidden_metrics(parameters),
         ),
         TimeLimit(seconds),
+        OurSignals(),
     ]
     if parameters.early_stopping:
         stopping = EarlyStopping(

@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from inference.errors import UsageError
-from inference.families import FAMILIES, DetectorFamily, Family
-from inference.names import unknown_name
+from inference.families import FAMILIES, DetectorFamily, Family, family_for
 from inference.types import Task
 from inference.validation import describe
 from training.hyperparameter_names import job_parameters
@@ -32,7 +31,6 @@ _TASK_DEFAULTS: Mapping[Task, Mapping[str, float]] = {
     Task.MULTILABEL: {"learning_rate": 0.035},
 }
 _DETECTORS = [family for family in FAMILIES.values() if isinstance(family, DetectorFamily)]
-_PATCH = 16  # side in pixels of the squares that every registered transformer cuts images into
 
 
 def resolve(parameters: Mapping[str, Any], *, task: Task) -> Hyperparameters:
@@ -44,10 +42,10 @@ def resolve(parameters: Mapping[str, Any], *, task: Task) -> Hyperparameters:
     """
     given = job_parameters(parameters, task=task)
     family = _family(str(given.get("model_name", DEFAULT_MODELS[task])), task)
-    schema = schema_for(task, family.name)
+    schema = _schema(task, family)
     _check_names(given, schema, family)
     defaults = {
-        "model_name": family.name,
+        "model_name": given.get("model_name", DEFAULT_MODELS[task]),
         **_TASK_DEFAULTS.get(task, {}),
         **_defaults(family, task),
     }
@@ -63,7 +61,10 @@ def resolve(parameters: Mapping[str, Any], *, task: Task) -> Hyperparameters:
 
 def schema_for(task: Task, model_name: str) -> type[Hyperparameters]:
     """Return the class of hyperparameters of a task's model."""
-    family = FAMILIES[model_name]
+    return _schema(task, family_for(model_name, task))
+
+
+def _schema(task: Task, family: Family | DetectorFamily) -> type[Hyperparameters]:
     if task is Task.DETECTION and isinstance(family, DetectorFamily):
         letterbox = family.canvas == "letterbox"
         return LetterboxHyperparameters if letterbox else ShortSideHyperparameters
@@ -71,12 +72,12 @@ def schema_for(task: Task, model_name: str) -> type[Hyperparameters]:
 
 
 def _family(name: str, task: Task) -> Family | DetectorFamily:
-    for_task = [family.name for family in FAMILIES.values() if task in family.tasks]
-    if name not in FAMILIES:
-        problem = unknown_name("model family", name, for_task)
-        raise UsageError(f"training_parameters: model_name: {problem}")
-    family = FAMILIES[name]
+    try:
+        family = family_for(name, task)
+    except UsageError as error:
+        raise UsageError(f"training_parameters: model_name: {error}") from None
     if task not in family.tasks:
+        for_task = [family.name for family in FAMILIES.values() if task in family.tasks]
         tasks = ", ".join(sorted(family.tasks))
         raise UsageError(
             f"training_parameters: model_name {name} is a model for {tasks}, not for {task.value} "
@@ -116,10 +117,15 @@ def _check_sizes(values: ClassificationHyperparameters, family: Family) -> None:
             f"training_parameters: training_crop_size and validation_crop_size must be equal for "
             f"{family.name}, got {train} and {crop}; set both"
         )
-    if family.fixed_size and crop % _PATCH:
+    if family.fixed_size and crop % family.size_multiple:
         raise UsageError(
             f"training_parameters: training_crop_size and validation_crop_size must be multiples "
-            f"of {_PATCH} for {family.name}, got {crop}"
+            f"of {family.size_multiple} for {family.name}, got {crop}"
+        )
+    if family.only_size not in (None, crop):
+        raise UsageError(
+            f"training_parameters: training_crop_size and validation_crop_size must be "
+            f"{family.only_size} for {family.name}, as its image processor says, got {crop}"
         )
 
 

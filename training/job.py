@@ -16,7 +16,7 @@ from training.automl.sweep_schema import parse_sweep
 from training.data.locations import is_path, table_path
 from training.hyperparameter_names import job_parameters
 from training.job_overrides import with_override
-from training.job_schema import DataInput, JobFile, Limits
+from training.job_schema import DataInput, JobFile, Limits, Properties
 from training.job_values import canonical
 from training.job_yaml import read_yaml, without_nulls
 
@@ -70,6 +70,7 @@ class Job:
     search_space: list[dict[str, Any]]
     sweep: dict[str, Any]
     datastores: Mapping[str, str]
+    properties: Properties
     ignored: tuple[str, ...]
     source: Path
 
@@ -125,6 +126,7 @@ def _job(file: JobFile, source: Path) -> Job:
         search_space=file.search_space,
         sweep=file.sweep,
         datastores=stores,
+        properties=file.properties,
         ignored=file.ignored_keys(),
         source=source.absolute(),
     )
@@ -159,7 +161,20 @@ def _parameters(given: Mapping[str, Any], task: Task, folder: Path) -> dict[str,
     parameters = job_parameters(given, task=task)
     if "weights" in parameters:
         parameters["weights"] = _from(folder, str(parameters["weights"]))
+    for name in ("model_name", "model_checkpoint"):
+        if name in parameters:
+            parameters[name] = _local_checkpoint(folder, str(parameters[name]))
     return parameters
+
+
+def _local_checkpoint(folder: Path, name: str) -> str:
+    """Make the path of a local folder absolute; other names stay."""
+    if "/" not in name:
+        return name
+    for path in (folder / name, Path(name)):
+        if path.is_dir():
+            return str(path.absolute())
+    return name
 
 
 def _from(folder: Path, text: str) -> str:

@@ -33,6 +33,15 @@ class DataInput(BaseModel):
     description: str | None = None
 
 
+class Properties(BaseModel):
+    """Azure's `properties`: nodes per trial, and ours, processes on each; the rest is ignored."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    node_count_per_trial: Integer = Field(default=1, ge=1)
+    processes_per_node: Integer | None = Field(default=None, ge=1)
+
+
 class AzureOnly(BaseModel):
     """Keys that files of Azure's SDK hold and that say nothing that matters on this machine."""
 
@@ -46,7 +55,6 @@ class AzureOnly(BaseModel):
     log_verbosity: Any = None
     outputs: Any = None
     parent_job_name: Any = None
-    properties: Any = None
     queue_settings: Any = None
     resources: Any = None
     services: Any = None
@@ -77,6 +85,7 @@ class JobFile(AzureOnly):
     search_space: list[dict[str, Any]] = []
     sweep: dict[str, Any] = {}
     datastores: dict[str, str] = {}
+    properties: Properties = Properties()
 
     @field_validator("training_data", "validation_data", mode="before")
     @classmethod
@@ -85,4 +94,5 @@ class JobFile(AzureOnly):
 
     def ignored_keys(self) -> tuple[str, ...]:
         """Azure-only keys that say something."""
-        return tuple(key for key in AzureOnly.model_fields if getattr(self, key))
+        keys = [key for key in AzureOnly.model_fields if getattr(self, key)]
+        return (*keys, *(f"properties.{key}" for key in self.properties.model_extra or ()))

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 import yaml
 
 from inference.files import read_json, write_text_atomically
+from training.automl.alone import run_alone
+from training.automl.launcher import QUIET, TRIAL, Launcher
 from training.automl.leaderboard import point_best_at
 from training.automl.resolved import is_sweep, trial_facts
 from training.automl.sweep import run_sweep, sweep_section
@@ -22,8 +23,10 @@ from training.data.split_files import write_split
 from training.environment import environment
 from training.hyperparameters import resolve
 from training.job import Job, read_job
+from training.job_schema import Properties
 from training.runs import Run, Trial, new_run, write_json
-from training.starting_point import seed_of, with_starting_weights
+from training.starting_point import seed_of, starting_parameters
+from training.tracking import require_mlflow
 
 
 def prepare(
@@ -35,8 +38,9 @@ def prepare(
 
     Raises UsageError for every mistake that can be seen before training; nothing is left behind.
     """
+    require_mlflow()
     job = read_job(path, overrides=overrides)
-    given = with_starting_weights(job.parameters, root)
+    given = starting_parameters(job, root)
     if job.mode != "sweep":  # a sweep's parameters are whole only together with a sub-space
         resolve(given, task=job.task)
     seed = seed_of(given)
@@ -56,17 +60,19 @@ def prepare(
     return Run(root / job.experiment_name / name), job, data
 
 
-def run_trials(run: Run) -> int:
-    """Run what is not completed yet; return the exit code of the trial that ended badly, or 0."""
-    with run.locked():
-        if is_sweep(run):
-            return run_sweep(run)
-        (trial,) = run.trials()
-        if trial.status()["state"] != "completed":
-            code = _run_in_subprocess(run, trial)
-            if code != 0:
-                return code
-        _write_leaderboard(run, trial)
+def run_trials(run: Run, launcher: Launcher | None = None) -> int:
+    """Run what is not completed yet; return the exit code of the trial that ended badly, or 0.
+
+    The run must be locked. Without a launcher trials are processes of this machine.
+    """
+    if is_sweep(run):
+        return run_sweep(run, launcher=launcher)
+    (trial,) = run.trials()
+    if trial.status()["state"] != "completed":
+        code = _run_trial(run, trial, launcher)
+        if code != 0:
+            return code
+    _write_leaderboard(run, trial)
     return 0
 
 
@@ -79,19 +85,24 @@ def _write_leaderboard(run: Run, trial: Trial) -> None:
     point_best_at(run, trial.path.name)
 
 
-def _run_in_subprocess(run: Run, trial: Trial) -> int:
-    """A trial has its own process: its memory, threads and crashes stay its own."""
+def _run_trial(run: Run, trial: Trial, launcher: Launcher | None) -> int:
     run.log_event("started", trial=trial.path.name)
-    command = [sys.executable, "-m", "training.trial", str(trial.path)]
-    # Idle OpenMP threads would spin on the cores of data workers: eight times slower when shared.
-    environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    with subprocess.Popen(command, env=environ) as process:
-        code = _wait(process)
+    code = _run_in_subprocess(trial) if launcher is None else run_alone(trial, launcher)
     if code < 0:
         trial.write_status("killed", signal=-code)
         code = 128 - code
-    run.log_event("ended", trial=trial.path.name, exit_code=code)
+    state = trial.status()["state"]
+    ending = {"outcome": state} if state in ("completed", "failed") else {}  # others go on
+    run.log_event("ended", trial=trial.path.name, exit_code=code, **ending)
     return code
+
+
+def _run_in_subprocess(trial: Trial) -> int:
+    """A trial has its own process: its memory, threads and crashes stay its own."""
+    # Idle OpenMP threads would spin on the cores of data workers: eight times slower when shared.
+    environ = {"OMP_WAIT_POLICY": "PASSIVE", **QUIET, **os.environ}
+    with subprocess.Popen([*TRIAL, str(trial.path)], env=environ) as process:
+        return _wait(process)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -128,6 +139,7 @@ def job_facts(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     is_single = job.mode == "single"
     parameters = resolve(given, task=job.task).model_dump(mode="json") if is_single else given
+    about = {"display_name": job.display_name, "description": job.description, "tags": job.tags}
     return {
         "mode": job.mode,
         "task": job.task.value,
@@ -136,7 +148,9 @@ def job_facts(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
         "training_data": str(job.training_data),
         "validation_data": str(job.validation_data) if job.validation_data else None,
         "limits": job.limits.model_dump(),
+        "properties": job.properties.model_dump(include=set(Properties.model_fields)),
         "training_parameters": dict(parameters),
+        **{name: value for name, value in about.items() if value},
     }
 
 

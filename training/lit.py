@@ -1,6 +1,7 @@
 """The Lightning modules: one network, its loss, and the predictions of a validation pass."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import lightning
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import CatMetric, MeanMetric
 
 from inference.candidates import BoxTargets
 from inference.detect import View
@@ -19,12 +19,14 @@ from inference.types import Detections, ObjectsFound, Task, probabilities
 from training.data.datasets import Batch, mix_seed
 from training.data.detection_datasets import DetectionBatch, LaidOut
 from training.detection_validation import ValidationImage
+from training.distributed import share_buffers, together
 from training.losses import Loss
 from training.metrics.detection_regions import ImageTruth
 
 Evaluate = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, float]]
 Optimize = Callable[[list[nn.Parameter]], tuple[Optimizer, LRScheduler]]
 Find = Callable[[nn.Module, Sequence[Sequence[View]]], Sequence[ObjectsFound]]
+_Row = NDArray[np.float32]
 EvaluateDetections = Callable[[Sequence[Detections], Sequence[ImageTruth]], Mapping[str, float]]
 
 
@@ -52,8 +54,7 @@ class Classifier(lightning.LightningModule):
         self._optimize = optimize
         self._evaluate = evaluate
         self._seed = seed
-        self._logits = CatMetric()
-        self._targets = CatMetric()
+        self._seen: list[tuple[_Row, _Row]] = []  # logits (C,) and targets (C,) per image
 
     def configure_optimizers(self) -> Any:
         """Optimizer over what is not frozen; the schedule moves once per optimizer step."""
@@ -61,7 +62,7 @@ class Classifier(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout by epoch, so that a resumed run draws what an uninterrupted one would."""
-        torch.manual_seed(mix_seed(self._seed, self.current_epoch))
+        torch.manual_seed(mix_seed(self._seed, self.current_epoch, self.global_rank))
         keep_frozen_statistics(self.network)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
@@ -70,25 +71,30 @@ class Classifier(lightning.LightningModule):
         logits = self.network(images.contiguous(memory_format=torch.channels_last))
         loss = self._loss(logits, targets)
         seen = {"train_loss": loss, "train_accuracy": _hits(logits, targets, self._task).mean()}
-        self.log_dict(seen, on_step=False, on_epoch=True, batch_size=len(images))
+        self.log_dict(seen, on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """All processes judge the same network."""
+        share_buffers(self.network)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Keep logits and targets; the metrics need all of them together."""
         images, targets = batch
         logits = self.network(images.contiguous(memory_format=torch.channels_last))
-        self._logits.update(logits.float())
-        self._targets.update(targets)
+        self._seen += zip(logits.float().cpu().numpy(), targets.cpu().numpy(), strict=True)
 
     def on_validation_epoch_end(self) -> None:
         """Log the loss and every metric of the whole validation set."""
-        logits, targets = self._logits.compute(), self._targets.compute()
-        self._logits.reset()
-        self._targets.reset()
-        probs = probabilities(logits.cpu().numpy(), self._task)
-        metrics = self._evaluate(probs, targets.cpu().numpy())
-        self.log("valid_loss", self._loss(logits, targets))
+        metrics = together(self._seen, self._judge)
+        self._seen = []
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+
+    def _judge(self, seen: Sequence[tuple[_Row, _Row]]) -> dict[str, float]:
+        logits, targets = (np.stack(rows) for rows in zip(*seen, strict=True))
+        loss = self._loss(torch.from_numpy(logits), torch.from_numpy(targets))
+        metrics = self._evaluate(probabilities(logits, self._task), targets)
+        return {"valid_loss": float(loss), **metrics}
 
 
 class Detector(lightning.LightningModule):
@@ -119,9 +125,7 @@ class Detector(lightning.LightningModule):
         self._evaluate = evaluate
         self._validation_batch = validation_batch
         self._seed = seed
-        self._found: list[Detections] = []
-        self._truths: list[ImageTruth] = []
-        self._valid_loss = MeanMetric()
+        self._seen: list[tuple[Detections, ImageTruth, float]] = []  # with the loss of its batch
 
     def configure_optimizers(self) -> Any:
         """Optimizer over what is not frozen; the schedule moves once per optimizer step."""
@@ -135,7 +139,7 @@ class Detector(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed samplers and dropout by epoch; a resumed run draws what an uninterrupted would."""
-        torch.manual_seed(mix_seed(self._seed, self.current_epoch))
+        torch.manual_seed(mix_seed(self._seed, self.current_epoch, self.global_rank))
         keep_frozen_statistics(self.network)
 
     def training_step(self, batch: DetectionBatch, _: int) -> Tensor:
@@ -146,28 +150,42 @@ class Detector(lightning.LightningModule):
         )
         loss = torch.stack(list(terms.values())).sum()
         seen = {"train_loss": loss, **{f"train_{name}": term for name, term in terms.items()}}
-        self.log_dict(seen, on_step=False, on_epoch=True, batch_size=len(canvases))
+        self.log_dict(seen, on_step=False, on_epoch=True, batch_size=len(canvases), sync_dist=True)
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """All processes judge the same network."""
+        share_buffers(self.network)
 
     def validation_step(self, batch: Sequence[ValidationImage], _: int) -> None:
         """Detect, and keep what was found: the metrics need all of it together."""
         found = self._find(self.network, [image.views for image in batch])
-        self._found += [one.detections for one in found]
-        self._truths += [image.truth for image in batch]
-        if self._validation_batch is not None:
-            made = self._validation_batch([image.laid_out for image in batch])
-            canvases, targets = _moved(made, self.device)
-            terms = self._losses(self.network, canvases, targets)
-            self._valid_loss.update(torch.stack(list(terms.values())).sum(), len(batch))
+        loss = self._validation_loss(batch)
+        self._seen += [
+            (one.detections, image.truth, loss) for one, image in zip(found, batch, strict=True)
+        ]
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the whole validation set, and its loss if wanted."""
-        metrics = self._evaluate(self._found, self._truths)
-        self._found, self._truths = [], []
-        if self._validation_batch is not None:
-            self.log("valid_loss", self._valid_loss.compute())
-            self._valid_loss.reset()
+        metrics = together(self._seen, self._judge)
+        self._seen = []
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+
+    def _validation_loss(self, batch: Sequence[ValidationImage]) -> float:
+        """Sum of the loss's terms; 0 where it is not wanted."""
+        if self._validation_batch is None:
+            return 0.0
+        made = self._validation_batch([image.laid_out for image in batch])
+        canvases, targets = _moved(made, self.device)
+        terms = self._losses(self.network, canvases, targets)
+        return float(torch.stack(list(terms.values())).sum())
+
+    def _judge(self, seen: Sequence[tuple[Detections, ImageTruth, float]]) -> Mapping[str, float]:
+        found, truths, losses = zip(*seen, strict=True)
+        metrics = self._evaluate(found, truths)
+        if self._validation_batch is None:
+            return metrics
+        return {"valid_loss": fmean(losses), **metrics}
 
 
 def _moved(batch: DetectionBatch, device: torch.device) -> DetectionBatch:

@@ -28,3 +28,5 @@ def log_to(path: Path) -> None:
         handler.close()
     log.handlers = [console, errors, file]
     log.propagate = False
+    library = logging.getLogger("inference")  # which warns of models from hubs
+    library.handlers, library.propagate = log.handlers, False

@@ -17,16 +17,18 @@ _REQUIREMENTS = (
 )  # fmt: skip
 
 
-def write_mlflow_files(folder: Path, task: Task) -> None:
-    """Write MLmodel, python_env.yaml and requirements.txt into the model folder.
+def write_mlflow_files(folder: Path, task: Task, *, data: str = ".") -> None:
+    """Write MLmodel, python_env.yaml and requirements.txt into `folder`.
 
-    The loader is inference.pyfunc, so a checkout must be on Python's path where it is loaded.
+    `data` is where in it the model folder lies. The loader is inference.pyfunc, so a checkout must
+    be on Python's path where it is loaded.
     """
     outputs = ("probs", "labels") if task in CLASSIFICATION_TASKS else ("boxes",)
     model = {
         "flavors": {
             "python_function": {
                 "loader_module": "inference.pyfunc",
+                "data": data,
                 "python_version": platform.python_version(),
                 "env": {"virtualenv": "python_env.yaml"},
             }

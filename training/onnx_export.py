@@ -3,18 +3,23 @@
 The tracing exporter is used for every family because the default one fails on detectors.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
 from inference.families import DetectorFamily
 from inference.families.base import MaskHead
 from inference.model_folder import MASKS_FILE, ONNX_FILE
 
+LOG = logging.getLogger(__name__)
+
 OPSET = 17
+_TOLERANCE = 1e-3  # of logits, relative; parity judges probabilities later
 _NAMES = ("batch", "channels", "height", "width")
 
 
@@ -34,6 +39,32 @@ def export_classifier(
         outputs=["output1"],
         dynamic_axes={"input1": {0: "batch", **spatial}, "output1": {0: "batch"}},
     )
+
+
+def export_classifier_if_possible(
+    network: nn.Module, folder: Path, *, image_size: int, fixed_size: bool
+) -> None:
+    """The same for a network that nobody here knows; warn, and write nothing, where it fails."""
+    try:
+        export_classifier(network, folder, image_size=image_size, fixed_size=fixed_size)
+        _check_graph(network, folder / ONNX_FILE, image_size)
+    except Exception as error:  # the exporter's and the runtime's classes tell nothing
+        (folder / ONNX_FILE).unlink(missing_ok=True)
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        LOG.warning("model.onnx is left out, the torch engines serve this model: %s", reason)
+
+
+def _check_graph(network: nn.Module, path: Path, image_size: int) -> None:
+    """Raise ValueError where the graph computes something else, alone or in a batch."""
+    session = InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for count in (1, 3):
+        images = _noise(count, image_size, image_size)
+        with torch.no_grad():
+            expected = network(images)
+        (got,) = session.run(None, {"input1": images.numpy()})
+        difference = (torch.from_numpy(got) - expected).abs().max()
+        if not difference <= _TOLERANCE * max(1.0, float(expected.abs().max())):
+            raise ValueError(f"the graph differs by {difference:.1e} on {count} images")
 
 
 def export_detector(network: nn.Module, folder: Path, *, family: DetectorFamily, size: int) -> None:

@@ -39,6 +39,8 @@ def parity(
     items = [own.prepare(decode_image(file), folder.settings)[0] for file in files]
     differences = {}
     for engine in EXACT_ENGINES:
+        if engine == "onnxruntime" and not folder.onnx_path.exists():
+            continue  # the export said why
         other = load_pipeline(folder, engine=engine, device="cpu")
         differences[engine] = max(difference(own, other, item) for item in items)
         if not differences[engine] <= allowed:
@@ -53,7 +55,9 @@ def _pipeline(network: nn.Module, folder: ModelFolder) -> Pipeline:
     facts = folder.facts
     if facts.task in CLASSIFICATION_TASKS:
         engine = TorchEngine(network, device="cpu", preprocessing=facts.preprocessing)
-        return ClassificationPipeline(engine, task=facts.task, labels=facts.labels)
+        return ClassificationPipeline(
+            engine, task=facts.task, labels=facts.labels, preprocessing=facts.preprocessing
+        )
     family = detector_named(facts.family)
     engine = TorchEngine(
         network, device="cpu", preprocessing=facts.preprocessing, mask_head=family.mask_head

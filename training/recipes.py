@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from inference.types import CLASSIFICATION_TASKS, Task
+from training.data.datasets import WHOLE, Share
 from training.data.records import Record
 from training.hyperparameters import Hyperparameters
 
@@ -39,8 +40,8 @@ class Recipe(Protocol):
         """Build the network that training starts from. Raises UsageError (see weights)."""
         ...
 
-    def loaders(self) -> Loaders:
-        """Loaders of both splits."""
+    def loaders(self, share: Share = WHOLE) -> Loaders:
+        """Loaders of a process's share of both splits."""
         ...
 
     def module(self, network: nn.Module, *, batches_per_epoch: int) -> lightning.LightningModule:

@@ -22,6 +22,7 @@ from typing import Any
 from inference.errors import UsageError
 from inference.files import read_json, write_text_atomically
 from inference.names import unknown_name
+from training.metrics_file import MetricsFile
 
 RUNS = Path("runs")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -141,6 +142,13 @@ def new_run(root: Path, *, experiment: str, name: str) -> Iterator[Run]:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose --runs DIR") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def seconds_left(trial: Trial) -> float:
+    """What the job's timeout leaves a trial that is the job's only one."""
+    stated = read_json(trial.path / "params.json")
+    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
+    return 60 * stated["timeout_minutes"] - spent
 
 
 def all_runs(root: Path) -> list[Run]:

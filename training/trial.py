@@ -6,34 +6,37 @@
 standard input ends, for then the controller that started it is gone.
 Exit codes: 0 completed, 2 a mistake in data or parameters, 130 stopped by a signal, else 1.
 Started again in the same folder it goes on from checkpoints/last.ckpt.
+
+Where several processes train together (see distributed), this is the first of them: it starts the
+others of its node and alone writes the trial's files. The others train, and end.
 """
 
 import argparse
 import logging
+import os
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
-
-import torch
-from torch import nn
-from torch.utils.data import DataLoader
+from typing import Any, NoReturn
 
 from inference.errors import SightlineError, UsageError
-from inference.families import FAMILIES
-from inference.files import read_json
-from inference.types import Task
-from training.automl.lifeline import trial_lock, watch_controller
-from training.data.split_files import read_split
+from training.automl.launcher import TRIAL
+from training.automl.lifeline import GRACE_SECONDS, trial_lock, watch_controller
+from training.distributed import is_loss_of_another, place_of
+from training.distributed_ranks import (
+    end_by_force,
+    forget_errors,
+    note_error,
+    noted_error,
+    other_ranks,
+)
 from training.environment import environment
-from training.fit import fit
-from training.hyperparameters import Hyperparameters, schema_for
 from training.logs import log_to
-from training.metrics_file import MetricsFile
-from training.optimization import freeze_layers
-from training.recipes import Recipe, TrialData, recipe_for
-from training.runs import Run, Trial, write_json
+from training.runs import Trial, seconds_left, write_json
+from training.trial_setup import Setup, read_setup, run_of, train
 from training.weights import load_weights
 
 LOG = logging.getLogger("training")
@@ -61,21 +64,34 @@ class StopSignals:
             raise Stopped
 
 
-def main(folder: Path, *, seconds: float | None = None, controlled: bool = False) -> int:
-    """Run the trial in `folder` and return the exit code."""
+def main(
+    folder: Path,
+    *,
+    seconds: float | None = None,
+    controlled: bool = False,
+    command: Sequence[str] = TRIAL,
+) -> int:
+    """Run the trial in `folder` and return the exit code; `command` starts its other processes."""
     if controlled:
         watch_controller()
+    trial = Trial(folder)
+    left = seconds_left(trial) if seconds is None else seconds
+    others = (*command, str(folder), "--seconds", f"{left:.1f}", "--controlled")
+    if place_of(os.environ).rank > 0:
+        return _follow(trial, seconds=left, others=others)
     with trial_lock(folder):
-        return _main(Trial(folder), seconds)
+        return _lead(trial, seconds=left, others=others)
 
 
-def _main(trial: Trial, seconds: float | None) -> int:
+def _lead(trial: Trial, *, seconds: float, others: Sequence[str]) -> int:
+    """Be the first process."""
     folder = trial.path
     log_to(folder / "log.txt")
     signals = StopSignals()
     trial.write_status("running")
+    forget_errors(folder)
     try:
-        metrics = run_trial(trial, seconds=seconds)
+        metrics = run_trial(trial, seconds=seconds, others=others)
     except SightlineError as error:
         return _fail(trial, str(error), exit_code=2)
     except (Stopped, Exception) as error:  # whatever it was, the run store must know of it
@@ -83,97 +99,86 @@ def _main(trial: Trial, seconds: float | None) -> int:
             trial.write_status("stopped")
             return 130
         LOG.debug("traceback", exc_info=True)
-        text = f"{type(error).__name__}: {error} (traceback in {folder / 'log.txt'})"
+        if is_loss_of_another(error):
+            _end_as_another(trial)
+        text = f"{_described(error)} (traceback in {folder / 'log.txt'})"
         return _fail(trial, text, exit_code=1)
     trial.write_status("completed", metrics=metrics)
     return 0
 
 
-def run_trial(trial: Trial, *, seconds: float | None = None) -> dict[str, float]:
+def _follow(trial: Trial, *, seconds: float, others: Sequence[str]) -> int:
+    """Be another process: a signal ends it at once, and Ctrl-C is the first one's affair."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place = place_of(os.environ)
+    try:
+        setup = read_setup(trial)
+        place = setup.place
+        with other_ranks(place, others, lost=lambda _: end_by_force()):
+            train(trial, setup, seconds=seconds)
+    except SightlineError as error:
+        return note_error(trial.path, place.rank, str(error), exit_code=2)
+    except Exception as error:
+        if is_loss_of_another(error):
+            return 1
+        return note_error(trial.path, place.rank, _described(error), exit_code=1)
+    return 0
+
+
+def run_trial(trial: Trial, *, seconds: float, others: Sequence[str]) -> dict[str, float]:
     """Train, evaluate the best epoch and export it; return its metrics.
 
-    `seconds` end training with its best epoch; None takes what the job's timeout leaves.
+    `seconds` end training with its best epoch. `others` is the command of the other processes,
+    which are over when training is.
     """
-    stated = read_json(trial.path / "params.json")
-    data = _read_data(_run_of(trial), stated)
-    schema = schema_for(data.task, stated["parameters"]["model_name"])
-    parameters = schema.model_validate(stated["parameters"])
-    recipe = recipe_for(data, parameters, seed=stated["seed"])
-    network, validation = _train(
-        trial, recipe, parameters, stated, seconds=_seconds_left(trial, stated, seconds)
-    )
-    results = recipe.evaluate(network, validation)
+    setup = read_setup(trial)
+    recipe = setup.recipe
+    with other_ranks(setup.place, others, lost=lambda code: _lost(trial, code)):
+        network = train(trial, setup, seconds=seconds)
+    best = trial.checkpoints / "best.ckpt"
+    if not best.exists():
+        raise UsageError("the time limit ended training before its first evaluation")
+    load_weights(network, best)
+    _, validation = recipe.loaders()
+    results = recipe.evaluate(network.eval(), validation)
     write_json(trial.path / "evaluation.json", results)
     LOG.info("checking that ONNX and the server's code compute what the trained network does")
     parity = recipe.export(
-        trial.model, network, metrics=results["metrics"], provenance=_provenance(trial, stated)
+        trial.model, network, metrics=results["metrics"], provenance=_provenance(trial, setup)
     )
     write_json(trial.path / "parity.json", parity)
     return results["metrics"]
 
 
-def _train(
-    trial: Trial,
-    recipe: Recipe,
-    parameters: Hyperparameters,
-    stated: dict[str, Any],
-    *,
-    seconds: float,
-) -> tuple[nn.Module, DataLoader[Any]]:
-    """Fill checkpoints/, from the last one on if there is one.
-
-    Returns the network of the best epoch, in evaluation mode, and the validation loader.
-    """
-    torch.manual_seed(stated["seed"])
-    network = recipe.build(pretrained=parameters.pretrained, weights=parameters.weights)
-    family = FAMILIES[parameters.model_name]
-    freeze_layers(network, family, layers_to_freeze=parameters.layers_to_freeze)
-    loaders = recipe.loaders()
-    fit(
-        recipe.module(network, batches_per_epoch=len(loaders[0])),
-        loaders,
-        parameters,
-        folder=trial.path,
-        primary_metric=stated["primary_metric"],
-        seconds=seconds,
-        callbacks=recipe.callbacks(),
-        clip_norm=recipe.clip_norm,
-    )
-    best = trial.checkpoints / "best.ckpt"
-    if not best.exists():
-        raise UsageError("the time limit ended training before its first evaluation")
-    load_weights(network, best, heads=())
-    return network.eval(), loaders[1]
-
-
-def _seconds_left(trial: Trial, stated: dict[str, Any], given: float | None) -> float:
-    if given is not None:
-        return given
-    spent = sum(row["seconds"] for row in MetricsFile(trial.metrics).rows())
-    return 60 * stated["timeout_minutes"] - spent
-
-
-def _provenance(trial: Trial, stated: dict[str, Any]) -> dict[str, Any]:
+def _provenance(trial: Trial, setup: Setup) -> dict[str, Any]:
     return {
-        "run": _run_of(trial).name,
+        "run": run_of(trial).name,
         "trial": trial.path.name,
-        "seed": stated["seed"],
-        "data_hash": stated["data_hash"],
+        "seed": setup.stated["seed"],
+        "data_hash": setup.stated["data_hash"],
         "environment": environment(),
     }
 
 
-def _run_of(trial: Trial) -> Run:
-    return Run(trial.path.parent.parent)
+def _lost(trial: Trial, code: int) -> NoReturn:
+    """End because another process has; one that was asked to stop is a request to stop them all."""
+    if code == -signal.SIGTERM:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+    _end_as_another(trial)
 
 
-def _read_data(run: Run, stated: dict[str, Any]) -> TrialData:
-    return TrialData(
-        task=Task(stated["task"]),
-        labels=stated["labels"],
-        train=read_split(run.path / "train.jsonl"),
-        validation=read_split(run.path / "validation.jsonl"),
-    )
+def _end_as_another(trial: Trial) -> NoReturn:
+    """End with the error that another process has left; if none has, killed as that one was."""
+    noted = noted_error(trial.path)
+    if noted is None:
+        end_by_force()
+    text, exit_code = noted
+    os._exit(_fail(trial, text, exit_code=exit_code))
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _fail(trial: Trial, text: str, *, exit_code: int) -> int:

@@ -18,7 +18,7 @@ from training.hyperparameters import resolve
 from training.job import Job, read_job
 from training.jobs import job_facts
 from training.runs import all_runs
-from training.starting_point import with_starting_weights
+from training.starting_point import starting_parameters
 
 
 def validate(path: Path, *, overrides: Sequence[str], root: Path) -> list[str]:
@@ -27,7 +27,7 @@ def validate(path: Path, *, overrides: Sequence[str], root: Path) -> list[str]:
     Tables are opened and their lines counted; no image is read. Raises UsageError for a mistake.
     """
     job = read_job(path, overrides=overrides)
-    given = with_starting_weights(job.parameters, root)
+    given = starting_parameters(job, root)
     images = _lines(job, job.training_data)
     if job.validation_data is not None:
         _lines(job, job.validation_data)

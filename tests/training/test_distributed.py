@@ -20,6 +20,8 @@ from training.automl.slots import Slot
 from training.automl.verdicts import judge
 from training.data.records import Record
 from training.data.split_files import write_split
+from training.data.synthetic import write_detection_dataset
+from training.jobs import prepare
 from training.metrics_file import MetricsFile
 from training.runs import Run
 
@@ -72,11 +74,11 @@ def column(trial, name):
     return [row[name] for row in MetricsFile(trial.metrics).rows()]
 
 
-def assert_metrics_are_those_of_one_process(trial):
+def assert_metrics_are_those_of_one_process(trial, metric="accuracy"):
     """evaluation.json is of the first process alone, on all images."""
     alone = read_json(trial.path / "evaluation.json")["metrics"]
     rows = MetricsFile(trial.metrics).rows()
-    best = max(rows, key=lambda row: row["accuracy"])
+    best = max(rows, key=lambda row: row[metric])
     assert {name: best[name] for name in alone} == {
         name: float(np.float32(value)) for name, value in alone.items()
     }
@@ -219,3 +221,49 @@ def test_processes_that_others_have_started(tmp_path, kind):
     assert [process.wait(timeout=200) for process in running] == [0] * len(running)
     assert_metrics_are_those_of_one_process(trial)
     assert column(trial, "step") == [2, 4]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"model_name": "yolov5", "model_size": "nano", "image_size": 64, "multi_scale": True},
+        {"model_name": "maskrcnn_resnet18_fpn", "min_size": 48, "max_size": 64},
+    ],
+)
+def test_detectors_are_validated_exactly(tmp_path, parameters):
+    """Seven images for two processes; BatchNorm, masks, losses of the validation images."""
+    write_detection_dataset(
+        tmp_path / "scenes",
+        images=11,
+        validation_images=7,
+        size_hw=(72, 96),
+        objects=(2, 3),
+        seed=4,
+        masks=True,
+    )
+    segments = parameters["model_name"].startswith("mask")
+    job = {
+        "task": "image_instance_segmentation" if segments else "image_object_detection",
+        "training_data": str(tmp_path / "scenes" / "training-mltable-folder"),
+        "validation_data": str(tmp_path / "scenes" / "validation-mltable-folder"),
+        "properties": {"processes_per_node": "2"},
+        "training_parameters": {
+            "pretrained": False,
+            "number_of_epochs": 2,
+            "number_of_workers": 0,
+            "random_seed": 3,
+            "training_batch_size": 2,
+            "validation_batch_size": 1,
+            "box_score_threshold": 0.001,
+            **parameters,
+        },
+    }
+    (tmp_path / "job.yml").write_text(json.dumps(job))
+    run, _, _ = prepare(tmp_path / "job.yml", overrides=["name=two"], root=tmp_path)
+    (trial,) = run.trials()
+    handle = SubprocessLauncher().start(trial.path, Slot(0, (), 1), seconds=600)
+    wait_until(lambda: handle.exit_code() is not None, seconds=300)
+    assert handle.exit_code() == 0, trial.status()
+    assert_metrics_are_those_of_one_process(trial, metric="mean_average_precision")
+    assert len(column(trial, "valid_loss")) == 2

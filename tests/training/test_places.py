@@ -5,6 +5,7 @@ import pytest
 from inference.errors import UsageError
 from training.data.datasets import InOrder, Share, Shuffled
 from training.distributed import Place, in_order, place_of, processes_per_node
+from training.job import read_job
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,24 @@ def test_processes_of_a_node(wanted, distributed, nodes, gpus, images, expected)
 def test_processes_that_cannot_be(wanted, distributed, nodes, gpus, message):
     with pytest.raises(UsageError, match=message):
         processes_per_node(wanted, distributed=distributed, nodes=nodes, gpus=gpus, images=7)
+
+
+def job(tmp_path, properties):
+    (tmp_path / "job.yml").write_text(
+        "task: image_classification\ntraining_data: {path: table.jsonl}\n"
+        f"properties: {properties}\n"
+    )
+    return read_job(tmp_path / "job.yml")
+
+
+def test_a_job_says_how_many(tmp_path):
+    read = job(tmp_path, '{node_count_per_trial: "2", processes_per_node: 4, owner: me}')
+    assert read.properties.node_count_per_trial == 2
+    assert read.properties.processes_per_node == 4
+    assert read.ignored == ("properties.owner",)
+    assert job(tmp_path, "{}").properties.node_count_per_trial == 1
+    with pytest.raises(UsageError, match=r"properties\.node_count_per_trial: .* got '?0"):
+        job(tmp_path, "{node_count_per_trial: 0}")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

@@ -44,7 +44,7 @@ class Tiny(nn.Module):
             raise MemoryError("no memory left")
         noted = {
             "images": [round(float(image.mean()), 5) for image in images],
-            "weights": sum(float(weight.abs().sum()) for weight in self.parameters()),
+            "weights": sum(float(weight.detach().abs().sum()) for weight in self.parameters()),
         }
         folder = next(Path(part) for part in sys.argv if Path(part, "params.json").exists())
         with (folder / f"seen-{rank}.jsonl").open("a") as file:

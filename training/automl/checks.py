@@ -27,7 +27,7 @@ def check_space(space: Space, fixed: Mapping[str, Any], *, task: Task) -> None:
                 job_parameters({name: None}, task=task)
             except UsageError as error:
                 raise UsageError(_placed(str(error), sub_space, name, where)) from None
-        for model in _models(sub_space, fixed):
+        for model in models_of(sub_space, fixed):
             for name in sub_space:
                 _check(sub_space, name, model, fixed, task, where)
 
@@ -43,7 +43,7 @@ def check_grid(space: Space) -> None:
                 )
 
 
-def _models(sub_space: SubSpace, fixed: Mapping[str, Any]) -> tuple[Any, ...]:
+def models_of(sub_space: SubSpace, fixed: Mapping[str, Any]) -> tuple[Any, ...]:
     """Models of a sub-space; None stands for the task's default."""
     if "model_name" in sub_space:
         return sub_space["model_name"].probes()

@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from training.automl.slots import Slot
+from training.automl.slots import Slot, divide, visible_devices
 
 TRIAL = (sys.executable, "-m", "training.trial")
+# Else every process would say that find_unused_parameters may cost time (see distributed).
+QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
 
 
 class Handle(Protocol):
@@ -36,16 +38,35 @@ class Launcher(Protocol):
     folder while it runs (see lifeline).
     """
 
+    def slots(self, count: int) -> list[Slot]:
+        """Divide what there is among `count` trials at once."""
+        ...
+
     def start(self, folder: Path, slot: Slot, *, seconds: float) -> Handle:
         """Start the trial in `folder` on a slot; it has `seconds` until the job's time is up."""
         ...
 
 
 class SubprocessLauncher:
-    """Trials as processes of this machine, `command FOLDER --seconds S --controlled`."""
+    """Trials as processes of this machine, `command FOLDER --seconds S --controlled`.
 
-    def __init__(self, command: Sequence[str] = TRIAL) -> None:
+    `variables` are added to their environment.
+    """
+
+    def __init__(
+        self, command: Sequence[str] = TRIAL, *, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._command = tuple(command)
+        self._variables = dict(variables or {})
+
+    def slots(self, count: int) -> list[Slot]:
+        """Divide this machine's GPUs and cores."""
+        import torch  # seconds, which a Ray actor need not spend
+
+        from inference.engine import usable_cores
+
+        devices = visible_devices(os.environ, found=torch.cuda.device_count())
+        return divide(count, devices=devices, cores=usable_cores())
 
     def start(self, folder: Path, slot: Slot, *, seconds: float) -> Handle:
         """Start a session of its own, so that Ctrl-C reaches the controller alone.
@@ -57,7 +78,7 @@ class SubprocessLauncher:
         with (folder / "stderr.txt").open("ab") as errors:
             process = subprocess.Popen(
                 command,
-                env={**os.environ, **slot.environment()},
+                env={**QUIET, **os.environ, **slot.environment(), **self._variables},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

@@ -100,10 +100,15 @@ class TrialRecord:
 
     def last_words(self) -> str:
         """The last line of what the process wrote to standard error."""
-        path = self.trial.path / "stderr.txt"
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        lines = text.strip().splitlines()
-        return lines[-1][-_LAST_WORDS:] if lines else ""
+        return last_words(self.trial)
+
+
+def last_words(trial: Trial) -> str:
+    """The last line of what a trial's process wrote to standard error."""
+    path = trial.path / "stderr.txt"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    lines = text.strip().splitlines()
+    return lines[-1][-_LAST_WORDS:] if lines else ""
 
 
 def load_records(run: Run, *, metric: str) -> list[TrialRecord]:

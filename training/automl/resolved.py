@@ -33,4 +33,5 @@ def trial_facts(run: Run) -> dict[str, Any]:
         "seed": resolved["seed"],
         "timeout_minutes": resolved["limits"]["timeout_minutes"],
         "data_hash": data["hash"],
+        **resolved.get("properties", {}),  # not in runs of earlier versions
     }

@@ -1,6 +1,5 @@
 """A sweep put together from its run folder: what it needs at its start, and again when resumed."""
 
-import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from typing import Any
 
 import torch
 
-from inference.engine import usable_cores
 from inference.files import read_json
 from inference.types import Task
 from training.automl.automode import AutoSampler, facts_of
@@ -20,7 +18,6 @@ from training.automl.portfolio import auto_plan
 from training.automl.proposals import Complete, Proposer
 from training.automl.resolved import read_resolved, trial_facts
 from training.automl.samplers import GridSampler, RandomSampler, Sampler, SobolSampler
-from training.automl.slots import divide, visible_devices
 from training.automl.spaces import Point, parse_space
 from training.automl.sweep_schema import Sweep, parse_sweep
 from training.data.load import DataSplit
@@ -52,7 +49,8 @@ def run_sweep(run: Run, *, launcher: Launcher | None = None) -> int:
     resolved = read_resolved(run)
     limits, sweep = resolved["limits"], parse_sweep(resolved["sweep"])
     count = min(limits["max_concurrent_trials"], limits["max_trials"])
-    devices = visible_devices(os.environ, found=torch.cuda.device_count())
+    launcher = launcher or SubprocessLauncher()
+    slots = launcher.slots(count)
     plan = Plan(
         metric=resolved["primary_metric"],
         facts=trial_facts(run),
@@ -65,9 +63,9 @@ def run_sweep(run: Run, *, launcher: Launcher | None = None) -> int:
         controller = Controller(
             run,
             plan,
-            propose=Proposer(_sampler(resolved, sweep), _complete(resolved, count)),
-            launcher=launcher or SubprocessLauncher(),
-            slots=divide(count, devices=devices, cores=usable_cores()),
+            propose=Proposer(_sampler(resolved, sweep), _complete(resolved, slots[0].threads)),
+            launcher=launcher,
+            slots=slots,
             watcher=shown,
         )
         with _stopped_by_signals(controller):
@@ -110,14 +108,13 @@ def _sampler(resolved: Mapping[str, Any], sweep: Sweep) -> Sampler:
     return SobolSampler(space, seed) if sweep.rule == "sobol" else RandomSampler(space, seed)
 
 
-def _complete(resolved: Mapping[str, Any], count: int) -> Complete:
-    """How a point's values become hyperparameters; data workers are divided among the slots."""
+def _complete(resolved: Mapping[str, Any], cores: int) -> Complete:
+    """How a point's values become hyperparameters; no more data workers than a slot's cores."""
     task, fixed = Task(resolved["task"]), resolved["training_parameters"]
-    share = max(1, usable_cores() // count)
 
     def complete(values: Mapping[str, Any]) -> dict[str, Any]:
         parameters = resolve({**fixed, **values}, task=task)
-        workers = min(parameters.number_of_workers, share)
+        workers = min(parameters.number_of_workers, cores)
         return {**parameters.model_dump(mode="json"), "number_of_workers": workers}
 
     return complete

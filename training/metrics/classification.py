@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from inference.settings import LABEL_THRESHOLD
 from inference.types import Task
 
 Array = NDArray[np.float32]
 AVERAGES = ("macro", "micro", "weighted")
-LABEL_THRESHOLD = 0.5  # multi-label: a class counts as predicted from this probability on
 
 
 def classification_metrics(probs: Array, targets: Array, *, task: Task) -> dict[str, float]:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from inference.settings import LABEL_THRESHOLD
 from inference.types import Task
-from training.metrics.classification import LABEL_THRESHOLD, classification_metrics
+from training.metrics.classification import classification_metrics
 
 CURVE_POINTS = 200  # more are thinned out: a curve is drawn a few hundred pixels wide
 

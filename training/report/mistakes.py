@@ -1,7 +1,8 @@
 """The worst mistakes of a classifier: wrong with the highest confidence, and where it looked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from io import BytesIO
 
@@ -9,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference.explainable import unavailable_methods
 from inference.html_page import thumbnail
 from inference.image import decode_image
 from inference.schema import Algorithm, XaiParameters
+from inference.settings import LABEL_THRESHOLD
 from inference.types import Task
-from training.metrics.classification import LABEL_THRESHOLD
 from training.report.classified import Classified, classified
 from training.report.evidence import Evidence
 from training.report.tables import note
@@ -23,6 +25,8 @@ from xai.explanation import explanation_pngs
 MOST_MISTAKES = 12
 _SIDE = 256  # pixels of a picture
 _METHOD: Algorithm = "guided_gradcam"  # two passes backwards
+_ANY_NETWORKS: Algorithm = "xrai"
+_NAMES: dict[Algorithm, str] = {"guided_gradcam": "guided Grad-CAM", "xrai": "XRAI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,15 @@ def worst_mistakes(evidence: Evidence) -> str:
     found = find_mistakes(images, evidence.task)
     if not found:
         return note(f"None in {evidence.scored.note}.")
-    explainer = Explainer(evidence.scored.folder)
-    shown = "".join(_figures(images, one, explainer) for one in found[:MOST_MISTAKES])
+    folder = evidence.scored.folder
+    method = _ANY_NETWORKS if _METHOD in unavailable_methods(folder.facts) else _METHOD
+    explain = partial(_explained, explainer=Explainer(folder), method=method)
+    shown = "".join(_figures(images, one, explain) for one in found[:MOST_MISTAKES])
     return (
         note(
-            f"{len(found)} in {evidence.scored.note}, the surest first. Right picture: guided "
-            "Grad-CAM of the class in question: the model's view, where it looked (white most), "
-            "both blended, and the 30 % of the pixels that mattered most."
+            f"{len(found)} in {evidence.scored.note}, the surest first. Right picture: "
+            f"{_NAMES[method]} of the class in question: the model's view, where it looked "
+            "(white most), both blended, and the 30 % of the pixels that mattered most."
         )
         + f'<div class="pics">{shown}</div>'
     )
@@ -85,13 +91,15 @@ def _worst_label(images: Classified, row: int) -> Mistake | None:
     return Mistake(row, worst, float(sure[worst]), is_missing=bool(is_true[worst]))
 
 
-def _figures(images: Classified, mistake: Mistake, explainer: Explainer) -> str:
+def _figures(
+    images: Classified, mistake: Mistake, explain: Callable[[NDArray[np.uint8], str], str]
+) -> str:
     record = images.records[mistake.row]
     pixels = decode_image(record.image.read_bytes())
     photo, _ = thumbnail(pixels, side=_SIDE)
     label = images.labels[mistake.label_id]
     probability = float(images.probs[mistake.row, mistake.label_id])
-    seen = _explained(pixels, label, explainer)
+    seen = explain(pixels, label)
     truth = [images.labels[i] for i in np.flatnonzero(images.targets[mistake.row])]
     return (
         f'<figure class="case"><div class="two">{photo}{seen}</div><figcaption>'
@@ -109,9 +117,11 @@ def _caption(label: str, probability: float, truth: Sequence[str], is_missing: b
     )
 
 
-def _explained(pixels: NDArray[np.uint8], label: str, explainer: Explainer) -> str:
+def _explained(
+    pixels: NDArray[np.uint8], label: str, *, explainer: Explainer, method: Algorithm
+) -> str:
     """The explanation of one class."""
-    parameters = XaiParameters(xai_algorithm=_METHOD, target_classes=[label])
+    parameters = XaiParameters(xai_algorithm=method, target_classes=[label])
     (png,) = explanation_pngs(explainer.explain(pixels, parameters), parameters)
     grid = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
     return thumbnail(grid, side=_SIDE)[0]

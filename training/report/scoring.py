@@ -11,6 +11,7 @@ from inference.errors import InputError
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.pipeline import Result
 from inference.predictor import Predictor
+from inference.settings import Settings
 from training.data.records import Record
 
 MOST_IMAGES = 500
@@ -37,12 +38,14 @@ def score(
     model: Path,
     records: Sequence[Record],
     *,
+    settings: Settings | None = None,
     most_images: int = MOST_IMAGES,
     most_seconds: float = MOST_SECONDS,
 ) -> Scored:
     """Score a random choice of `records`, the same each time, within bounds of number and time.
 
-    Images that cannot be read any more are left out. The choice is in the order of the records.
+    `settings` replace the model's own. Images that cannot be read any more are left out. The choice
+    is in the order of the records.
     Raises ModelFolderError and UsageError as Predictor does.
     """
     folder = open_model_folder(model)
@@ -50,7 +53,7 @@ def score(
     deadline = time.monotonic() + most_seconds
     results: dict[int, Result] = {}
     with Predictor(folder) as predictor:
-        stream = predictor.stream(records[index].image for index in chosen)
+        stream = predictor.stream((records[index].image for index in chosen), settings=settings)
         for index, (_, future) in zip(chosen, stream, strict=True):
             error = future.exception()
             if error is None:

@@ -9,14 +9,22 @@ import pytest
 
 from inference.errors import UsageError
 from tests.e2e.commands import run
+from tests.training import tiny_trial
 from tests.training.automl.fake_sweep import BASE, COMMAND, SPACE, Silent
 from tests.training.automl.test_controller import completions, outcomes, trials_of, wait_until
+from tests.training.test_distributed import (
+    assert_metrics_are_those_of_one_process,
+    column,
+    make_run,
+)
+from training.automl.alone import run_alone
 from training.automl.controller import Controller, Plan
 from training.automl.launcher import SubprocessLauncher
 from training.automl.launchers import open_launcher
 from training.automl.proposals import Proposer
 from training.automl.samplers import RandomSampler
 from training.automl.spaces import parse_space
+from training.metrics_file import MetricsFile
 from training.runs import Run
 
 TRIALS = 20
@@ -127,6 +135,34 @@ def lose(cluster, node, folder):
     """Kill a node while its trials run."""
     wait_until(lambda: len(completions(folder)) >= 4, seconds=120)
     cluster.remove_node(node, allow_graceful=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_a_trial_on_two_nodes_stops_and_goes_on(tmp_path, cluster):
+    from training.automl.ray_cluster import connect, share_of
+    from training.automl.ray_launcher import RayLauncher
+
+    connect(cluster[0].address)
+    launcher = RayLauncher(share_of(1, nodes=2), nodes=2, command=tiny_trial.COMMAND)
+    trial = tiny_trial.new_trial(
+        make_run(tmp_path / "run"),
+        processes=1,
+        nodes=2,
+        number_of_epochs=60,
+        training_batch_size=2,
+        validation_batch_size=1,
+    )
+    handle = launcher.start(trial.path, *launcher.slots(1), seconds=600)
+    wait_until(lambda: len(MetricsFile(trial.metrics).rows()) > 1, seconds=120)
+    handle.stop()
+    wait_until(lambda: handle.exit_code() is not None)
+    assert handle.exit_code() == 130
+    assert trial.status()["state"] == "stopped"
+    assert run_alone(trial, launcher) == 0
+    assert column(trial, "epoch") == list(range(60))
+    assert column(trial, "step")[0] == 4  # 16 images, two on each of two nodes
+    assert_metrics_are_those_of_one_process(trial)
 
 
 @pytest.mark.slow
