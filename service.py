@@ -27,7 +27,7 @@ from inference.model_folder import open_model_folder
 from inference.predictor import Predictor
 from inference.requests import ImageRequest, parse_request
 from inference.settings import Settings
-from serving import http, logs
+from serving import http, logs, page
 from serving.arguments import Arguments, cors_options
 from serving.connections import close_unfinished, running_server
 from serving.envelope import Envelope
@@ -154,6 +154,7 @@ ROUTES = Starlette(
         Route("/info", info),
         Route("/metrics", metrics),
         Route("/docs.json", docs),
+        *page.ROUTES,
     ],
     exception_handlers=http.EXCEPTION_HANDLERS,
 )

@@ -12,11 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inference.errors import SightlineError, UsageError
 from serving.http import error_response
+from serving.page import is_page
 from serving.records import record_of
 
 VARIABLE = "SIGHTLINE_API_KEYS"
 _PROBES = frozenset({"/livez", "/readyz", "/healthz"})
-_PAGE = frozenset({"/", "/docs.json"})  # says nothing about the model; its requests need the key
+# They say nothing about the model; the requests that pages make need the key.
+_DOCUMENT = frozenset({"/", "/docs.json"})
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # visible ASCII without the comma
 
 
@@ -52,7 +54,7 @@ def read_keys(file: str | None) -> tuple[str, ...]:
 
 
 class KeyCheck:
-    """ASGI middleware: everything but probes and the page needs `Authorization: Bearer KEY`.
+    """ASGI middleware: everything but probes and pages needs `Authorization: Bearer KEY`.
 
     `keys` is called once, when the worker starts.
     """
@@ -85,4 +87,5 @@ def _digest(key: bytes) -> bytes:
 
 
 def _is_open(path: str) -> bool:
-    return path in _PROBES or path in _PAGE or path.startswith("/static_content/")
+    is_document = path in _DOCUMENT or path.startswith("/static_content/")
+    return path in _PROBES or is_document or is_page(path)

@@ -54,7 +54,11 @@ def source_files() -> list[Path]:
         "inference", "xai", "training", "serving", "load_tests", "benchmarks", "examples", "deploy",
         "tests",
     )  # fmt: skip
-    found = [ROOT / "service.py", ROOT / "client.py", *(p for f in folders for p in (ROOT / f).rglob("*.py"))]
+    found = [
+        ROOT / "service.py",
+        ROOT / "client.py",
+        *(p for f in folders for p in (ROOT / f).rglob("*.py")),
+    ]
     return sorted(path for path in found if path.exists())
 
 

@@ -26,7 +26,21 @@ _MENTION = re.compile(r"`((?:python -m|make|bentoml) [^`]+)`")
 _SETTING = re.compile(r"[A-Z_]+=\S*")  # VARIABLE=value before a command
 _OURS = ("python", "python3", "make", "bentoml", "mkdocs")
 # What belongs to the shell or to other programs; the rest must be ours or marked.
-_OTHERS = frozenset({"cd", "curl", "docker", "export", "git", "kubectl", "mkdir", "podman"})
+_OTHERS = frozenset(
+    {
+        "cd",
+        "curl",
+        "docker",
+        "export",
+        "git",
+        "kubectl",
+        "mkdir",
+        "pip",
+        "podman",
+        "srun",
+        "torchrun",
+    }
+)
 _REPO_FILE = re.compile(r"(examples|tests|docs|load_tests|deploy)/[\w./-]+\.(yml|yaml|py|md)")
 
 

@@ -96,7 +96,7 @@ def test_a_stopping_server_answers_what_it_has_accepted(
             except httpx.TransportError as error:
                 refusal = error
                 break
-        assert isinstance(refusal, httpx.ConnectError | httpx.ReadError), refusal  # no time-out
+        assert not isinstance(refusal, httpx.TimeoutException), refusal
         time.sleep(0.5)
         with pytest.raises(httpx.ConnectError, match="refused"):
             httpx.get(f"{server.url}/livez", timeout=10)

@@ -81,8 +81,10 @@ def test_public_weights_that_cannot_be_fetched_are_refused(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("beginning", SUBSTITUTES)
 def test_names_of_mmdetection_are_substituted_loudly(
-    beginning: str, caplog: pytest.LogCaptureFixture
+    beginning: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # a trial that ran in this process has taken the log for its file
+    monkeypatch.setattr(logging.getLogger("inference"), "propagate", True)
     name, substitute = f"mmd-3x-{beginning}_loud", FAMILIES[SUBSTITUTES[beginning]]
     (task,) = substitute.tasks
     with caplog.at_level(logging.WARNING, logger="inference"):
