@@ -107,8 +107,9 @@ class RemoteImages:
                         yield _Begun(window.popleft())
                 while window:
                     yield _Begun(window.popleft())
-            finally:
+            except BaseException:  # nobody wants the rest; at the end all is wanted and still read
                 pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from inference import storage
 from inference.errors import UsageError
 from inference.folder import Scorer
 from inference.folder_plan import open_plan
-from inference.folder_sources import open_source
+from inference.folder_sources import RemoteImages, open_source
 from inference.leases import Leases
 from inference.part_merge import finish
 from inference.part_store import open_parts
@@ -131,6 +131,16 @@ def test_an_image_that_cannot_be_had_fails_alone(
     assert error["error"]["code"] == "unreadable_file"
     assert "s3://photos/in (1.jpg) cannot be read" in error["error"]["message"]
     assert "tried 5 times" in error["error"]["message"]
+
+
+def test_images_that_wait_to_be_read_are_read_when_all_have_been_given_out(
+    store: ObjectStore,
+) -> None:
+    names = [f"{i:02d}.jpg" for i in range(40)]  # more than are read at a time
+    for name in names:
+        store.put(f"in/{name}", name.encode())
+    images = list(RemoteImages("s3://photos/in").images(names))
+    assert [image.read_bytes() for image in images] == [name.encode() for name in names]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_public_weights_that_cannot_be_fetched_are_refused(tmp_path: Path) -> No
 def test_names_of_mmdetection_are_substituted_loudly(
     beginning: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A trial that ran in this process has taken the log for its file, MLflow's migrations disable it.
+    # a trial that ran in this process has taken the log; MLflow's migrations disable it
     monkeypatch.setattr(logging.getLogger("inference"), "propagate", True)
     monkeypatch.setattr(logging.getLogger("inference.families.mmdetection"), "disabled", False)
     name, substitute = f"mmd-3x-{beginning}_loud", FAMILIES[SUBSTITUTES[beginning]]
