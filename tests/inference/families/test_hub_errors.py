@@ -4,7 +4,10 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from logging.handlers import QueueHandler
 from pathlib import Path
+from queue import Queue
 
 import pytest
 import yaml
@@ -79,19 +82,28 @@ def test_public_weights_that_cannot_be_fetched_are_refused(tmp_path: Path) -> No
     assert done.stdout.count("refused") == 9
 
 
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
+    """What the substitutes' own logger says, wherever earlier tests have sent its records."""
+    log = logging.getLogger("inference.families.mmdetection")
+    monkeypatch.setattr(log, "disabled", False)
+    records: Queue[logging.LogRecord] = Queue()
+    handler = QueueHandler(records)
+    log.addHandler(handler)
+    yield records.queue
+    log.removeHandler(handler)
+
+
 @pytest.mark.parametrize("beginning", SUBSTITUTES)
 def test_names_of_mmdetection_are_substituted_loudly(
-    beginning: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    beginning: str, said: list[logging.LogRecord]
 ) -> None:
-    # a trial that ran in this process has taken the log; MLflow's migrations disable it
-    monkeypatch.setattr(logging.getLogger("inference"), "propagate", True)
-    monkeypatch.setattr(logging.getLogger("inference.families.mmdetection"), "disabled", False)
     name, substitute = f"mmd-3x-{beginning}_loud", FAMILIES[SUBSTITUTES[beginning]]
     (task,) = substitute.tasks
-    with caplog.at_level(logging.WARNING, logger="inference"):
-        assert resolve({"model_name": name, "pretrained": False}, task=task).model_name == name
+    assert resolve({"model_name": name, "pretrained": False}, task=task).model_name == name
     assert family_for(name, task) is substitute
-    (record,) = caplog.records  # once, not at every look
+    (record,) = said  # once, not at every look
+    assert record.levelno == logging.WARNING
     assert record.message.startswith(f"ATTENTION: {name} is a model of MMDetection")
     assert substitute.name in record.message
 
