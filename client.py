@@ -344,7 +344,7 @@ def _encoded(image: Image) -> bytes:
     """Return the bytes of an image file; Pillow's images become PNG, without loss."""
     if isinstance(image, bytes):
         return image
-    if isinstance(image, str) and _BASE64.fullmatch(image) and not os.path.exists(image):  # noqa: PTH110  # Path's refuses long ones
+    if isinstance(image, str) and _BASE64.fullmatch(image) and not _is_there(image):
         return base64.b64decode(image)
     if isinstance(image, (str, os.PathLike)):
         try:
@@ -358,6 +358,13 @@ def _encoded(image: Image) -> bytes:
     plain = image if image.mode in ("L", "RGB", "RGBA", "P") else image.convert("RGB")
     plain.save(buffer, "PNG", exif=image.getexif(), compress_level=1)
     return buffer.getvalue()
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # longer than any path may be
+        return False
 
 
 def _request(image: Image, settings: Settings | None, explain: Explain) -> tuple[str, bytes]:

@@ -34,44 +34,56 @@ _CONSOLE = Console(stderr=True)
 _PLACES = "local, or s3://…, gs://…, abfs://…"
 
 
+Source = Annotated[
+    str, typer.Argument(metavar="SRC", help=f"Folder of images or one image: {_PLACES}")
+]
+Model = Annotated[str, typer.Option(help="Model folder, or NAME:VERSION in the model store.")]
+Output = Annotated[str, typer.Option(metavar="DST", help=f"File of JSON lines: {_PLACES}")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE, replaces a setting: box_score_thresh=0.5"),
+]
+Draw = Annotated[
+    Path | None, typer.Option(help="Detectors: folder for pictures of what was found.")
+]
+Explain = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Classifiers: {' | '.join(CLASSIFIER_ALGORITHMS)}; "
+        f"detectors: {' | '.join(DETECTOR_ALGORITHMS)}"
+    ),
+]
+Attributions = Annotated[bool, typer.Option(help="With --explain: the numbers too.")]
+Engine = Annotated[str, typer.Option(help=" | ".join((AUTO, *ENGINES)))]
+Device = Annotated[str, typer.Option(help=" | ".join(DEVICES))]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Images per batch.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes; the same command on other machines shares the work."),
+]
+Launcher = Annotated[str, typer.Option(help=f"Starts workers: {' | '.join(LAUNCHERS)}")]
+Address = Annotated[str | None, typer.Option(help="Ray: the cluster's address.")]
+LeaseSeconds = Annotated[
+    float, typer.Option(min=1, help="So long silent, a worker of another machine is dead.")
+]
+
+
 @app.command()
 def score(
-    source: Annotated[
-        str, typer.Argument(metavar="SRC", help=f"Folder of images or one image: {_PLACES}")
-    ],
-    model: Annotated[str, typer.Option(help="Model folder, or NAME:VERSION in the model store.")],
-    output: Annotated[
-        str, typer.Option(metavar="DST", help=f"File of JSON lines: {_PLACES}")
-    ] = "predictions.jsonl",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NAME=VALUE, replaces a setting: box_score_thresh=0.5"),
-    ] = None,
-    draw: Annotated[
-        Path | None, typer.Option(help="Detectors: folder for pictures of what was found.")
-    ] = None,
-    explain: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Classifiers: {' | '.join(CLASSIFIER_ALGORITHMS)}; "
-            f"detectors: {' | '.join(DETECTOR_ALGORITHMS)}"
-        ),
-    ] = None,
-    attributions: Annotated[bool, typer.Option(help="With --explain: the numbers too.")] = False,
-    engine: Annotated[str, typer.Option(help=" | ".join((AUTO, *ENGINES)))] = AUTO,
-    device: Annotated[str, typer.Option(help=" | ".join(DEVICES))] = "auto",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per batch.")] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes; the same command on other machines shares the work."),
-    ] = None,
-    launcher: Annotated[
-        str, typer.Option(help=f"Starts workers: {' | '.join(LAUNCHERS)}")
-    ] = "local",
-    address: Annotated[str | None, typer.Option(help="Ray: the cluster's address.")] = None,
-    lease_seconds: Annotated[
-        float, typer.Option(min=1, help="So long silent, a worker of another machine is dead.")
-    ] = DEFAULT_S,
+    source: Source,
+    model: Model,
+    output: Output = "predictions.jsonl",
+    overrides: Overrides = None,
+    draw: Draw = None,
+    explain: Explain = None,
+    attributions: Attributions = False,
+    engine: Engine = AUTO,
+    device: Device = "auto",
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    launcher: Launcher = "local",
+    address: Address = None,
+    lease_seconds: LeaseSeconds = DEFAULT_S,
 ) -> None:
     """Score every image of SRC into a file of JSON lines.
 

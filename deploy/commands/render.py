@@ -20,64 +20,80 @@ from deploy.weights import as_words, known, pairs, read_weights
 _TARGETS = ("compose", "kubernetes", "nginx")
 
 
+Target = Annotated[str, typer.Option(help=" | ".join(_TARGETS))]
+Model = Annotated[
+    list[str], typer.Option(metavar="NAME=WEIGHT", help="Once per model; they sum to 100.")
+]
+Image = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=IMAGE", help="A model's image; by default sightline-NAME."),
+]
+Server = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=HOST:PORT", help="nginx: where a model's server listens."),
+]
+Port = Annotated[int, typer.Option(help="Of the proxy; compose and nginx.")]
+Replicas = Annotated[
+    int | None, typer.Option(help="Servers per model, at least; 1, on Kubernetes 2.")
+]
+MaxReplicas = Annotated[
+    int | None, typer.Option(help="Kubernetes scales up to this many; by default 8.")
+]
+QueueTarget = Annotated[
+    int, typer.Option(help="Kubernetes: images in a server's queue that ask for one more.")
+]
+Cpus = Annotated[int, typer.Option(help="Per server.")]
+MemoryGb = Annotated[int, typer.Option(help="Per server.")]
+Gpu = Annotated[bool, typer.Option("--gpu", help="One NVIDIA GPU per server.")]
+WithoutKeys = Annotated[
+    bool, typer.Option("--without-keys", help="Whoever reaches the port may score.")
+]
+GraceS = Annotated[int, typer.Option(help="The grace_s that the Bentos were built with.")]
+Gateway = Annotated[
+    str, typer.Option(metavar="NAMESPACE/NAME", help="Kubernetes: the Gateway to attach to.")
+]
+Hostname = Annotated[str | None, typer.Option(help="Kubernetes: the route's host.")]
+AllowFrom = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAMESPACE", help="Kubernetes: may reach the servers, repeatable."),
+]
+Kserve = Annotated[bool, typer.Option("--kserve", help="Kubernetes: one InferenceService instead.")]
+Shadow = Annotated[
+    str | None, typer.Option(metavar="NAME=PERCENT", help="Compare a model with the others.")
+]
+Comparer = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="nginx: where `deploy shadow` listens.")
+]
+
+
 def render(
-    target: Annotated[str, typer.Option(help=" | ".join(_TARGETS))],
-    model: Annotated[
-        list[str], typer.Option(metavar="NAME=WEIGHT", help="Once per model; they sum to 100.")
-    ],
-    image: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=IMAGE", help="A model's image; by default sightline-NAME."),
-    ] = None,
-    server: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=HOST:PORT", help="nginx: where a model's server listens."),
-    ] = None,
+    target: Target,
+    model: Model,
+    image: Image = None,
+    server: Server = None,
     output: Output = DEFAULT_OUTPUT,
-    port: Annotated[int, typer.Option(help="Of the proxy; compose and nginx.")] = 8080,
-    replicas: Annotated[
-        int | None, typer.Option(help="Servers per model, at least; 1, on Kubernetes 2.")
-    ] = None,
-    max_replicas: Annotated[
-        int | None, typer.Option(help="Kubernetes scales up to this many; by default 8.")
-    ] = None,
-    queue_target: Annotated[
-        int, typer.Option(help="Kubernetes: images in a server's queue that ask for one more.")
-    ] = 8,
-    cpus: Annotated[int, typer.Option(help="Per server.")] = 2,
-    memory_gb: Annotated[int, typer.Option(help="Per server.")] = 4,
-    gpu: Annotated[bool, typer.Option("--gpu", help="One NVIDIA GPU per server.")] = False,
-    without_keys: Annotated[
-        bool, typer.Option("--without-keys", help="Whoever reaches the port may score.")
-    ] = False,
-    grace_s: Annotated[int, typer.Option(help="The grace_s that the Bentos were built with.")] = 25,
-    gateway: Annotated[
-        str, typer.Option(metavar="NAMESPACE/NAME", help="Kubernetes: the Gateway to attach to.")
-    ] = "gateways/public",
-    hostname: Annotated[str | None, typer.Option(help="Kubernetes: the route's host.")] = None,
-    allow_from: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAMESPACE", help="Kubernetes: may reach the servers, repeatable."),
-    ] = None,
-    kserve: Annotated[
-        bool, typer.Option("--kserve", help="Kubernetes: one InferenceService instead.")
-    ] = False,
-    shadow: Annotated[
-        str | None, typer.Option(metavar="NAME=PERCENT", help="Compare a model with the others.")
-    ] = None,
-    comparer: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="nginx: where `deploy shadow` listens.")
-    ] = None,
+    port: Port = 8080,
+    replicas: Replicas = None,
+    max_replicas: MaxReplicas = None,
+    queue_target: QueueTarget = 8,
+    cpus: Cpus = 2,
+    memory_gb: MemoryGb = 4,
+    gpu: Gpu = False,
+    without_keys: WithoutKeys = False,
+    grace_s: GraceS = 25,
+    gateway: Gateway = "gateways/public",
+    hostname: Hostname = None,
+    allow_from: AllowFrom = None,
+    kserve: Kserve = False,
+    shadow: Shadow = None,
+    comparer: Comparer = None,
 ) -> None:
     """Write the files that put models in front of users; docs/deployment.md explains them.
 
     --target compose: this machine, containers behind nginx. nginx: this machine, servers that run
     already. kubernetes: a cluster with the Gateway API. Nothing is written if anything is wrong.
     """
-    if target not in _TARGETS:
-        raise UsageError(f"unknown target {target!r}; the targets are {', '.join(_TARGETS)}")
-    if kserve and target != "kubernetes":
-        raise UsageError(f"--kserve is for --target kubernetes, not {target}")
+    _check_target(target, kserve)
     weights = read_weights(model)
     at_least = (2 if target == "kubernetes" else 1) if replicas is None else replicas
     deployment = checked(
@@ -108,6 +124,13 @@ def render(
     files = rendered(deployment, output)
     write_together(output, files)
     say(f"{', '.join(files)} written to {output}; {as_words(weights)}")
+
+
+def _check_target(target: str, kserve: bool) -> None:
+    if target not in _TARGETS:
+        raise UsageError(f"unknown target {target!r}; the targets are {', '.join(_TARGETS)}")
+    if kserve and target != "kubernetes":
+        raise UsageError(f"--kserve is for --target kubernetes, not {target}")
 
 
 def _models(

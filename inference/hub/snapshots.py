@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -56,6 +57,24 @@ def describe_checkpoint(name: str) -> Snapshot:
     return Snapshot(name, folder, folder.name, _licence(folder / "README.md"))
 
 
+def load_pretrained(kind: Any, snapshot: Snapshot, config: Any) -> tuple[Any, Any]:
+    """Load a checkpoint as a class of transformers; returns the library's report of it as well.
+
+    Heads of other shapes stay new; what else is new is for the caller to judge by the report.
+    Raises UsageError (see folder_with_weights).
+    """
+    network, report = kind.from_pretrained(
+        str(folder_with_weights(snapshot)),
+        config=config,
+        dtype="float32",
+        ignore_mismatched_sizes=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    return network, report
+
+
 def folder_with_weights(snapshot: Snapshot) -> Path:
     """Fetch a checkpoint's weights; return the folder that holds all its files.
 
@@ -89,7 +108,7 @@ def fetch(repository: str, patterns: Sequence[str], *, revision: str | None = No
         folder = huggingface_hub.snapshot_download(
             repository, revision=revision, allow_patterns=list(patterns), etag_timeout=_TIMEOUT_S
         )
-    except Exception as error:  # the client's own errors, httpx's, OSError and ValueError
+    except Exception as error:  # its own classes and those of whichever HTTP client it uses
         raise unreachable(repository, error) from None
     return Path(folder)
 
@@ -102,7 +121,7 @@ def _other_files(snapshot: Snapshot, folder: Path) -> str:
 
         try:
             info = HfApi().model_info(snapshot.name, revision=snapshot.revision, timeout=_TIMEOUT_S)
-        except Exception as error:  # as above
+        except Exception as error:  # its own classes and those of whichever HTTP client it uses
             raise unreachable(snapshot.name, error) from None
         names = [file.rfilename for file in info.siblings or ()]
     return ", ".join(sorted(n for n in names if n.endswith((".bin", ".h5", ".msgpack", ".pt"))))

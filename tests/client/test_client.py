@@ -203,7 +203,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(TypeError, match="got int"):
-        Client("127.0.0.1").score(3)  # type: ignore[arg-type]
+        Client("127.0.0.1").score(3)
 
 
 def test_the_file_needs_no_newer_python_than_it_says() -> None:

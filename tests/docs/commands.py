@@ -161,7 +161,7 @@ def _as_mistake(parse: Callable[[], object]) -> str | None:
         parse()
     except SystemExit as error:
         return f"exit code {error.code}"
-    except Exception as error:
+    except Exception as error:  # click's, or those of the copy that Typer has: told by their form
         if hasattr(error, "format_message"):
             return str(error.format_message())
         if not hasattr(error, "exit_code"):  # that of --help is 0

@@ -1,7 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.e2e.browsers import running_browser
 from tests.e2e.commands import run
 from tests.e2e.jobs import SIZE, write_job
 from training.data.synthetic import write_classification_dataset
@@ -24,3 +27,9 @@ def runs(data, tmp_path_factory) -> Path:
     done = run("-m", "training", "run", job, "--set", "name=whole", "--runs", folder)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser

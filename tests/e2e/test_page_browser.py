@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Route
 
-from tests.e2e.browsers import CHROMIUM, Visitor, running_browser
+from tests.e2e.browsers import CHROMIUM, Visitor
 from tests.inference.images import black_png, encoded
 from tests.model_folders import write_model_folder
 from tests.service.servers import running_server
@@ -29,12 +29,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     arguments = (f"model={folder.path}", "device=cpu", "engine=torch", f"max_body_bytes={LIMIT}")
     with running_server(*arguments, home=home, variables={"SIGHTLINE_API_KEYS": KEY}) as server:
         yield server.url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

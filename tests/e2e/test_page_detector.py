@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.browsers import CHROMIUM, Visitor, running_browser
+from tests.e2e.browsers import CHROMIUM, Visitor
 from tests.inference.images import encoded
 from tests.model_folders import write_detector_folder
 from tests.service.servers import running_server
@@ -29,12 +29,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     arguments = (f"model={folder.path}", "device=cpu", "engine=torch")
     with running_server(*arguments, home=home) as server:
         yield server.url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -118,9 +118,8 @@ def test_colours_of_labels_differ():
     assert len({label_color(label_id) for label_id in range(200)}) == 200
 
 
+@pytest.mark.skipif(not PHOTO.is_file(), reason="needs ../shared/data/fridge")
 def test_a_photo_is_drawn_the_same_way_every_time():
-    if not PHOTO.is_file():
-        pytest.skip("needs the photos of shared/data")
     photo = np.asarray(Image.open(PHOTO).convert("RGB"))
     masks = np.random.default_rng(0).random((2, 28, 28)).astype(np.float32)
     objects = found((100, 150, 250, 500), (200, 300, 400, 600), masks=masks)

@@ -13,7 +13,7 @@ from inference.hub.activations import has_guided_rule, spell_activations
 from inference.hub.cam import find_cam
 from inference.hub.checks import check_forward
 from inference.hub.library import needed_values, transformers_library
-from inference.hub.snapshots import Snapshot, folder_with_weights, unreachable
+from inference.hub.snapshots import Snapshot, load_pretrained, unreachable
 from inference.names import unknown_name
 
 LIBRARY = "transformers"
@@ -101,15 +101,8 @@ def _pretrained(library: Any, checkpoint: Checkpoint, config: Any) -> nn.Module:
     """Load all weights but those of the heads, which stay new even where they would fit."""
     if checkpoint.snapshot is None:
         raise unreachable(checkpoint.name, OSError("it was not reached for its description either"))
-    model, report = library.AutoModelForImageClassification.from_pretrained(
-        str(folder_with_weights(checkpoint.snapshot)),
-        config=config,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
+    kind = library.AutoModelForImageClassification
+    model, report = load_pretrained(kind, checkpoint.snapshot, config)
     heads = tuple(head.removeprefix("model.") for head in anatomy(checkpoint.values)[0])
     missing = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
     new = [name for name in missing if not name.startswith(heads)]

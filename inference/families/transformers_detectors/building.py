@@ -11,7 +11,7 @@ from torch import nn
 from inference.errors import UsageError
 from inference.families.transformers_detectors.small import SMALL
 from inference.hub.library import needed_values, transformers_library
-from inference.hub.snapshots import Snapshot, describe_checkpoint, folder_with_weights
+from inference.hub.snapshots import Snapshot, describe_checkpoint, load_pretrained
 
 # The default checkpoint of each architecture.
 CHECKPOINTS = {
@@ -110,15 +110,8 @@ def _random(library: Any, family: str, values: Mapping[str, Any], num_classes: i
 
 def _pretrained(library: Any, snapshot: Snapshot, config: Any, heads: Sequence[str]) -> nn.Module:
     """Load all weights but those of other classes."""
-    detector, report = library.AutoModelForObjectDetection.from_pretrained(
-        str(folder_with_weights(snapshot)),
-        config=config,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
+    kind = library.AutoModelForObjectDetection
+    detector, report = load_pretrained(kind, snapshot, config)
     may_be_new = tuple(head.removeprefix("detector.") for head in heads)
     own = {name for name, _ in detector.named_parameters()}  # without second names
     missing = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}

@@ -185,7 +185,7 @@ def test_a_lost_node_loses_no_trial(tmp_path, cluster):
     quick = ray_sweep(tmp_path / "quick", launcher, trials=4, slots=1)
     assert quick.run()
     overhead = (time.monotonic() - began) / 4 - alone
-    print(f"overhead per trial: {overhead:.2f} s")  # noqa: T201
+    assert overhead < 3, f"a trial costs {overhead:.2f} s more than on this machine alone"
 
     sweep = ray_sweep(tmp_path / "lost", launcher, trials=TRIALS, slots=6, epochs=20, sleep=0.2)
     killer = threading.Thread(target=lose, args=(made, nodes[1], tmp_path / "lost"))
@@ -199,4 +199,3 @@ def test_a_lost_node_loses_no_trial(tmp_path, cluster):
     assert events["restarted"] >= 1
     assert {len(record.reports) for record in sweep.records} == {20}
     assert trials_of(tmp_path) == []
-    assert overhead < 3
