@@ -7,7 +7,7 @@ export BENTOML_DO_NOT_TRACK := True
 # Idle OpenMP threads must not spin on cores that other processes need.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo bench test test-slow check format lint types docs lock clean
+.PHONY: help setup demo bench test test-slow test-gpu check format lint types docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ test: setup  ## the default tests: at most 5 minutes on two cores
 
 test-slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout=1800
+
+test-gpu: setup  ## the tests that need a GPU
+	$(BIN)/python -m pytest -m gpu
 
 check: lint types test  ## what CI runs
 

@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import typer
@@ -12,6 +12,7 @@ from benchmarks.timing import CONSOLE
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 Families = Annotated[list[str] | None, typer.Option("--family", help="Family; may be repeated.")]
+Device = Literal["cpu", "cuda"]
 Rounds = Annotated[int, typer.Option(min=1)]
 
 
@@ -75,6 +76,22 @@ def model_folder(
     CONSOLE.print(f"{family} with {labels} labels at {crop} px: {folder}")
 
 
+@app.command()
+def engines(
+    model: Annotated[
+        list[Path],
+        typer.Option(help="Model folder; may be repeated.", exists=True, file_okay=False),
+    ],
+    device: Device = "cpu",
+) -> None:
+    """What each engine takes for a batch, and which one `auto` would choose; timed anew."""
+    from benchmarks.engines import compare_engines
+
+    _say_where()
+    for folder in model:
+        compare_engines(folder, device=device)
+
+
 @app.command(name="odam")
 def explanations_of_detections(
     family: Families = None, side: int = 480, detections: int = 10, rounds: Rounds = 5
@@ -93,13 +110,14 @@ def explanations(
     side: Annotated[int, typer.Option(min=32)] = 224,
     steps: Annotated[int, typer.Option(min=2, help="Nodes of the references.")] = 50,
     rounds: Rounds = 3,
+    device: Annotated[Device, typer.Option(help="Where the networks are.")] = "cpu",
 ) -> None:
     """XRAI and integrated gradients of classifiers against saliency, captum and the bare passes."""
     from benchmarks.explanations import compare_explanations
 
     _say_where()
     for name in family or ["resnet18", "resnet50", "mobilenetv2", "vits16r224"]:
-        compare_explanations(name, side=side, steps=steps, rounds=rounds)
+        compare_explanations(name, side=side, steps=steps, rounds=rounds, device=device)
 
 
 @app.command()

@@ -24,7 +24,7 @@ from xai.paths import default_chunk_size, no_checkpoint
 from xai.segments import find_segments
 
 _PHOTOS = ("astronaut", "coffee", "chelsea", "rocket")
-_CHUNKS = (1, 5, 10)  # of captum: points at once
+_CHUNKS = {"cpu": (1, 5, 10), "cuda": (10, 25, 50)}  # of captum: points at once
 _LARGEST_ERROR = 0.02  # Σ |difference| / Σ |reference|: in float32, rounding turns some ReLUs off
 
 
@@ -41,17 +41,20 @@ class _Case:
         return self.subjects[0]
 
 
-def compare_explanations(name: str, *, side: int, steps: int, rounds: int) -> None:
+def compare_explanations(
+    name: str, *, side: int, steps: int, rounds: int, device: str = "cpu"
+) -> None:
     """Time a classifier with random weights; `steps` is the number of nodes of the references."""
-    case = _case(name, side, steps)
-    title = f"{name}, {side}×{side}"
-    _compare_regions(case, title, rounds)
-    _compare_xrai(case, title, rounds)
-    _compare_gradients(case, title, rounds)
-    _compare_counts(case, title, rounds)
+    case = _case(name, side, steps, device)
+    title = f"{name}, {side}×{side}, {device}"
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 for all
+        _compare_regions(case, title, rounds)
+        _compare_xrai(case, title, rounds)
+        _compare_gradients(case, title, rounds)
+        _compare_counts(case, title, rounds)
 
 
-def _case(name: str, side: int, steps: int) -> _Case:
+def _case(name: str, side: int, steps: int, device: str) -> _Case:
     torch.manual_seed(0)
     family = classifier_named(name)
     plain, ours = (
@@ -59,9 +62,10 @@ def _case(name: str, side: int, steps: int) -> _Case:
         for _ in range(2)
     )
     ours.load_state_dict(plain.state_dict())
-    ours = fold_batch_norms(ours).to(memory_format=torch.channels_last)
-    subjects = [Subject(ours, family.cam, _photo(photo, side), (0,)) for photo in _PHOTOS]
-    return _Case(plain, subjects, steps)
+    ours = fold_batch_norms(ours).to(device).to(memory_format=torch.channels_last)
+    photos = [_photo(photo, side).to(device) for photo in _PHOTOS]
+    subjects = [Subject(ours, family.cam, photo, (0,)) for photo in photos]
+    return _Case(plain.to(device), subjects, steps)
 
 
 def _photo(name: str, side: int) -> Tensor:
@@ -71,7 +75,7 @@ def _photo(name: str, side: int) -> Tensor:
 
 
 def _compare_regions(case: _Case, title: str, rounds: int) -> None:
-    pixels = case.subject.image.permute(1, 2, 0).numpy()
+    pixels = case.subject.image.permute(1, 2, 0).cpu().numpy()
     scores = np.random.default_rng(0).standard_normal(pixels.shape[:2])
     segments = find_segments(pixels)
     masks = saliency._get_segments_felzenszwalb(pixels)
@@ -102,7 +106,7 @@ def _compare_xrai(case: _Case, title: str, rounds: int) -> None:
     same_nodes = _run(
         case.subject, "xrai", n_steps=case.steps, approximation_method="linspace", xrai_fast=False
     )
-    _check("whole XRAI", same_nodes()[0, 0].numpy(), reference(), most=_LARGEST_ERROR)
+    _check("whole XRAI", same_nodes()[0, 0].cpu().numpy(), reference(), most=_LARGEST_ERROR)
     path = METHODS["xrai"].path
     own = path.n_steps if path else 0
     _report(
@@ -123,10 +127,10 @@ def _compare_gradients(case: _Case, title: str, rounds: int) -> None:
         f"captum, {chunk} at once": captum_gradients(
             case.plain, case.subject.image, 0, steps=case.steps, chunk=chunk
         )
-        for chunk in _CHUNKS
+        for chunk in _CHUNKS[case.subject.image.device.type]
     }
     for name, call in theirs.items():
-        _check(name, ours()[0].numpy(), call().numpy(), most=_LARGEST_ERROR)
+        _check(name, ours()[0].cpu().numpy(), call().cpu().numpy(), most=_LARGEST_ERROR)
     contestants = {**theirs, "ours": ours}
     _report(f"{title}: integrated gradients, {case.steps} nodes", contestants, rounds)
     peaks = {name: peak_mb(call) for name, call in contestants.items()}

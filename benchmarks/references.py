@@ -19,13 +19,13 @@ def saliency_xrai(
 
     def gradients(x: NDArray[Any], call_model_args: Any, expected_keys: Any) -> Any:
         points = np.asarray(x, np.float32).transpose(0, 3, 1, 2)
-        leaf = torch.from_numpy(points).requires_grad_()
+        leaf = torch.from_numpy(points).to(image.device).requires_grad_()
         with torch.enable_grad():
             output = network(leaf)[:, target].sum()
         (gradient,) = torch.autograd.grad(output, leaf)
-        return {INPUT_OUTPUT_GRADIENTS: gradient.permute(0, 2, 3, 1).numpy()}
+        return {INPUT_OUTPUT_GRADIENTS: gradient.permute(0, 2, 3, 1).cpu().numpy()}
 
-    pixels = image.permute(1, 2, 0).numpy()
+    pixels = image.permute(1, 2, 0).cpu().numpy()
     options = XRAIParameters(steps=steps, algorithm="full")
     return lambda: XRAI().GetMask(pixels, gradients, extra_parameters=options, batch_size=chunk)
 

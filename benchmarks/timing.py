@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from statistics import median
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -15,14 +16,20 @@ def interleaved(
 ) -> dict[str, list[float]]:
     """Seconds of each contestant in each round, A B C A B C …, after one call that warms up."""
     for contestant in contestants.values():
-        contestant()
+        _run(contestant)
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
             begin = time.perf_counter()
-            contestant()
+            _run(contestant)
             seconds[name].append(time.perf_counter() - begin)
     return seconds
+
+
+def _run(contestant: Callable[[], object]) -> None:
+    contestant()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()  # the call returns before the GPU is done
 
 
 def report(title: str, seconds: Mapping[str, list[float]], *, baseline: str) -> None:

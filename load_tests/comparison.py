@@ -1,6 +1,7 @@
 """The turns of a comparison, and what their figures say about ours."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ class Contest:
     duration_s: float
     port: int = 0
     limit_options: Sequence[str] = ()
+    device: str = "cpu"
 
 
 def check_answers(contest: Contest, contestants: Sequence[Contestant], report: Report) -> None:
@@ -161,7 +163,8 @@ def _measure(
 def _limit(contest: Contest) -> float:
     command = [sys.executable, "-m", "load_tests.baselines.in_process", str(contest.model)]
     command += ["--duration", str(contest.duration_s), *contest.limit_options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "DEVICE": contest.device}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if ran.returncode != 0:
         raise UsageError(f"the in-process limit failed: {ran.stderr.strip().splitlines()[-1]}")
     return float(orjson.loads(ran.stdout)["images_per_s"])

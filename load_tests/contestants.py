@@ -32,8 +32,12 @@ def ours(model: Path, engine: str, *, device: str = "cpu", explains: bool = Fals
     return Contestant(f"{OURS}-{engine}", command)
 
 
-def baselines(names: Sequence[str], model: Path, *, decoder: str) -> list[Contestant]:
-    """The baselines of these names, all for none, each as workers × threads of 1×cores and cores×1.
+def baselines(
+    names: Sequence[str], model: Path, *, decoder: str, device: str = "cpu"
+) -> list[Contestant]:
+    """The baselines of these names, all for none, each as workers × threads.
+
+    On a CPU 1×cores and cores×1; on a GPU 1×cores and 4×(cores ÷ 4).
 
     Raises UsageError for unknown names.
     """
@@ -43,7 +47,8 @@ def baselines(names: Sequence[str], model: Path, *, decoder: str) -> list[Contes
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise UsageError(f"unknown baseline {name!r} (known: {', '.join(_BASELINES)}){hint}")
     cores = usable_cores()
-    shared = {"MODEL_FOLDER": str(model.resolve()), "DECODER": decoder}
+    many = cores if device == "cpu" else min(4, cores)
+    shared = {"MODEL_FOLDER": str(model.resolve()), "DECODER": decoder, "DEVICE": device}
     return [
         replace(
             _BASELINES[name],
@@ -51,7 +56,7 @@ def baselines(names: Sequence[str], model: Path, *, decoder: str) -> list[Contes
             environment={**shared, "WORKERS": str(workers), "THREADS": str(threads)},
         )
         for name in dict.fromkeys(names or _BASELINES)
-        for workers, threads in dict.fromkeys([(1, cores), (cores, 1)])
+        for workers, threads in dict.fromkeys([(1, cores), (many, cores // many)])
     ]
 
 

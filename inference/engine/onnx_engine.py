@@ -1,6 +1,8 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from inference.engine.base import Outputs
+from inference.engine.base import Engine, Outputs
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
@@ -32,7 +34,7 @@ class SideBySide:
 
 
 class OnnxEngine:
-    """An onnxruntime session, and a second one for the mask head where there is one.
+    """An onnxruntime session on a CPU, and a second one for the mask head where there is one.
 
     With side_by_side, a batch's images run one by one, as many at a time as there are threads. A
     network of many small layers gains little from threads that help within a layer and wait for
@@ -40,17 +42,16 @@ class OnnxEngine:
     """
 
     name = "onnxruntime"
+    device = "cpu"
 
     def __init__(
         self,
         session: ort.InferenceSession,
         *,
-        device: str,
         preprocessing: Preprocessing,
         mask_session: ort.InferenceSession | None = None,
         side_by_side: SideBySide | None = None,
     ) -> None:
-        self.device = device
         self._session = session
         self._input = session.get_inputs()[0].name
         self._preprocessing = preprocessing
@@ -79,8 +80,15 @@ class OnnxEngine:
 
 
 def _run(session: ort.InferenceSession, inputs: dict[str, NDArray[Any]]) -> Outputs:
-    try:
+    with failures_told_apart():
         return tuple(session.run(None, inputs))
+
+
+@contextmanager
+def failures_told_apart() -> Iterator[None]:
+    """Raise MemoryError and DeviceLost for what onnxruntime says in words alone."""
+    try:
+        yield
     except Exception as error:  # onnxruntime's classes do not tell what went wrong
         if "Failed to allocate memory" in str(error):
             raise MemoryError(str(error)) from None
@@ -89,19 +97,25 @@ def _run(session: ort.InferenceSession, inputs: dict[str, NDArray[Any]]) -> Outp
         raise
 
 
-def load(folder: ModelFolder, *, device: str, threads: int) -> OnnxEngine:
+def load(folder: ModelFolder, *, device: str, threads: int) -> Engine:
     """Open model.onnx, and masks.onnx for masks, on exactly the device that was asked for."""
     open_session = partial(_open_session, device=device, threads=threads)
+    session = open_session(folder.onnx_path)
     has_masks = folder.facts.task is Task.SEGMENTATION
+    mask_session = open_session(folder.masks_path) if has_masks else None
+    preprocessing = folder.facts.preprocessing
+    if device == "cuda":
+        from inference.engine.onnx_gpu_engine import OnnxGpuEngine  # needs torch
+
+        return OnnxGpuEngine(session, preprocessing=preprocessing, mask_session=mask_session)
     side_by_side = None
-    if device == "cpu" and threads > 1 and folder.facts.task in CLASSIFICATION_TASKS:
+    if threads > 1 and folder.facts.task in CLASSIFICATION_TASKS:
         narrow = _open_session(folder.onnx_path, device=device, threads=1)
         side_by_side = SideBySide(narrow, ThreadPoolExecutor(threads, "onnxruntime"))
     return OnnxEngine(
-        open_session(folder.onnx_path),
-        device=device,
-        preprocessing=folder.facts.preprocessing,
-        mask_session=open_session(folder.masks_path) if has_masks else None,
+        session,
+        preprocessing=preprocessing,
+        mask_session=mask_session,
         side_by_side=side_by_side,
     )
 

@@ -10,20 +10,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.engine.base import Outputs
+from inference.engine.cuda_graphs import CudaGraphs
+from inference.engine.gpu_input import GpuInput
 from inference.errors import DeviceLost, UsageError
 from inference.families import detector_named
 from inference.families.base import MaskHead
 from inference.folding import fold_batch_norms
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.networks import load_network
-from inference.preprocess import normalize
-from inference.types import Task
+from inference.types import CLASSIFICATION_TASKS, Task
 
+Run = Callable[[NDArray[np.uint8]], tuple[Tensor, ...]]
 _Result = TypeVar("_Result")
 
 
 class TorchEngine:
-    """An eager network, channels last: convolutions are faster that way on CPUs and GPUs."""
+    """A network, channels last: convolutions are faster that way on CPUs and GPUs.
+
+    With graphs, for a network whose work depends on nothing but its input's shape, a GPU runs
+    batches as CUDA graphs.
+    """
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class TorchEngine:
         mask_head: MaskHead | None = None,
         name: str = "torch",
         dtype: torch.dtype = torch.float32,
+        graphs: bool = False,
     ) -> None:
         """Take a network in evaluation mode; in another dtype than float32 its layers change.
 
@@ -44,15 +51,15 @@ class TorchEngine:
         self._dtype = dtype
         if dtype != torch.float32:
             _cast_layers(network, dtype)  # once, instead of by autocast in every run
-        self._device = torch.device(device)
         self._network = network.to(memory_format=torch.channels_last)
-        self._preprocessing = preprocessing
         self._mask_head = mask_head
+        self._run = (
+            self._on_gpu(preprocessing, graphs) if device == "cuda" else self._on_cpu(preprocessing)
+        )
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3) to the network's tensors, on the device, no real one in 16 bits."""
-        batch = normalize(images_nhwc, mean=self._preprocessing.mean, std=self._preprocessing.std)
-        return self._within_memory(partial(self._forward, torch.from_numpy(batch)))
+        return self._within_memory(partial(self._run, images_nhwc))
 
     def masks(self, features: Outputs, rois: Tensor, label_ids: Tensor) -> Tensor:
         """Mask probabilities (R, M, M) of rois (R, 5)."""
@@ -61,9 +68,25 @@ class TorchEngine:
         head = partial(self._mask_head, self._network, features, rois, label_ids)
         return self._within_memory(lambda: (self._compute(head),))[0]
 
+    def _on_cpu(self, preprocessing: Preprocessing) -> Run:
+        def run(images_nhwc: NDArray[np.uint8]) -> tuple[Tensor, ...]:
+            batch = torch.from_numpy(preprocessing.normalized(images_nhwc))
+            return self._forward(batch.contiguous(memory_format=torch.channels_last))
+
+        return run
+
+    def _on_gpu(self, preprocessing: Preprocessing, graphs: bool) -> Run:
+        normalize = GpuInput(preprocessing)
+
+        def compute(images_nhwc: Tensor) -> tuple[Tensor, ...]:
+            return self._forward(normalize(images_nhwc))
+
+        if graphs:
+            return CudaGraphs(compute)
+        return lambda images_nhwc: compute(torch.from_numpy(images_nhwc).to("cuda"))
+
     def _forward(self, batch_nchw: Tensor) -> tuple[Tensor, ...]:
-        on_device = batch_nchw.to(self._device, memory_format=torch.channels_last)
-        outputs = self._compute(lambda: self._network(on_device))
+        outputs = self._compute(lambda: self._network(batch_nchw))
         outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
         return tuple(o.float() if o.is_floating_point() else o for o in outputs)
 
@@ -124,4 +147,5 @@ def _load(
         mask_head=detector_named(facts.family).mask_head if has_masks else None,
         name=name,
         dtype=dtype,
+        graphs=facts.task in CLASSIFICATION_TASKS,
     )

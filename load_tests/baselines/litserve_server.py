@@ -15,7 +15,7 @@ import litserve as ls
 import numpy as np
 from numpy.typing import NDArray
 
-from load_tests.baselines.model import CORES, MAX_BATCH, WORKERS, Classifier
+from load_tests.baselines.model import CORES, DEVICE, MAX_BATCH, WORKERS, Classifier
 
 WINDOW_S = 0.005
 
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     api = ClassifierAPI(max_batch_size=MAX_BATCH, batch_timeout=WINDOW_S, api_path="/score")
     server = ls.LitServer(
         api,
-        accelerator="cpu",
+        accelerator=DEVICE,
         workers_per_device=WORKERS,
         timeout=False,
         fast_queue=True,

@@ -1,9 +1,10 @@
 """What all baselines share: a model folder's ONNX graph, and the way from bytes to its input.
 
 The environment says MODEL_FOLDER; DECODER, `pillow` (what people write) or `simplejpeg` (faster);
-WORKERS, processes with a model each, and THREADS, onnxruntime's in each. On a CPU neither choice is
-sure to be best: one worker with all cores can answer a lone client sooner, a worker per core with
-one thread each (LitServe's advice for CPUs) loses less to waiting threads. `compare` runs both.
+WORKERS, processes with a model each, and THREADS, onnxruntime's in each; DEVICE, cpu or cuda. On a
+CPU neither choice is sure to be best: one worker with all cores can answer a lone client sooner, a
+worker per core with one thread each (LitServe's advice for CPUs) loses less to waiting threads.
+`compare` runs both.
 """
 
 import base64
@@ -23,13 +24,14 @@ from PIL import ExifTags, Image, ImageOps
 from load_tests.environment import usable_cores
 
 CORES = usable_cores()
-MAX_BATCH = 8  # as our server on a CPU
+DEVICE = os.environ.get("DEVICE", "cpu")
+MAX_BATCH = {"cpu": 8, "cuda": 32}[DEVICE]  # as our server
 WORKERS = int(os.environ.get("WORKERS", "1"))
 THREADS = int(os.environ.get("THREADS", str(CORES)))
 
 
 class Classifier:
-    """A classifier on onnxruntime, float32, CPU."""
+    """A classifier on onnxruntime, float32 (on a GPU with TF32, its default)."""
 
     def __init__(self, folder: Path, *, threads: int, decoder: str = "pillow") -> None:
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -43,9 +45,14 @@ class Classifier:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        provider = f"{DEVICE.upper()}ExecutionProvider"
+        if DEVICE == "cuda":
+            ort.preload_dlls()
         self._session = ort.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            str(folder / "model.onnx"), options, providers=[provider]
         )
+        if provider not in self._session.get_providers():
+            raise RuntimeError(f"onnxruntime has no {provider}")
         self._input = self._session.get_inputs()[0].name
         self.probabilities([np.zeros((self._crop, self._crop, 3), np.uint8)] * MAX_BATCH)
 

@@ -21,6 +21,7 @@ Baselines = Annotated[
 Decoder = Annotated[
     str, typer.Option(help="Of the baselines: pillow as people write it, or simplejpeg.")
 ]
+Device = Annotated[str, typer.Option(help="Of all servers: cpu or cuda.")]
 Clients = Annotated[str, typer.Option(help="Clients of the closed loops.")]
 _SMALL_PX = 32  # a photo of 1 KB: what remains is the cost of HTTP and of the framework
 
@@ -34,6 +35,7 @@ def compare(
     engine: Engines = None,
     baseline: Baselines = None,
     decoder: Decoder = "pillow",
+    device: Device = "cpu",
     port: Port = 0,
     out: Out = None,
 ) -> None:
@@ -48,6 +50,7 @@ def compare(
         duration,
         port,
         limit_options=("--images", str(images)) if images else (),
+        device=device,
     )
     _run("compare", contest, rounds, engine, baseline, decoder, out)
 
@@ -85,8 +88,13 @@ def _run(
     check_model(contest.model)
     if decoder not in ("pillow", "simplejpeg"):
         raise UsageError(f"--decoder is pillow or simplejpeg, got {decoder!r}")
-    contestants = [ours(contest.model, engine) for engine in engines or ["onnxruntime"]]
-    contestants += baselines(baseline_names or (), contest.model, decoder=decoder)
+    if contest.device not in ("cpu", "cuda"):
+        raise UsageError(f"--device is cpu or cuda, got {contest.device!r}")
+    device = contest.device
+    contestants = [
+        ours(contest.model, engine, device=device) for engine in engines or ["onnxruntime"]
+    ]
+    contestants += baselines(baseline_names or (), contest.model, decoder=decoder, device=device)
     with reporting(command, out) as report:
         report.about |= {"model": str(contest.model), "decoder of the baselines": decoder}
         try:
