@@ -43,10 +43,13 @@ class ClassificationPipeline:
 
     def run(self, items: Sequence[Crop]) -> Sequence[ClassScores]:
         """One forward pass."""
-        (logits,) = self.engine(np.stack(items))
-        probs = probabilities(as_numpy(logits), self._task)
-        return [ClassScores(row, self._labels) for row in probs]
+        return self.engine.guard(lambda: self._run(items))
 
     def finish(self, items: Sequence[Crop], parts: Sequence[ClassScores]) -> ClassScores:
         """There is but one item."""
         return parts[0]
+
+    def _run(self, items: Sequence[Crop]) -> list[ClassScores]:
+        (logits,) = self.engine(np.stack(items))
+        probs = probabilities(as_numpy(logits), self._task)
+        return [ClassScores(row, self._labels) for row in probs]

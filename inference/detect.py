@@ -74,12 +74,7 @@ class DetectionPipeline:
 
     def run(self, items: Sequence[View]) -> Sequence[Detections]:
         """One forward pass; per view what its own thresholds leave, in pixels of its canvas."""
-        candidates = self.candidates(items)
-        chosen = [choose(candidates, i, view.settings) for i, view in enumerate(items)]
-        if self._family.mask_head is None:
-            return [as_detections(*one) for one in chosen]
-        masks = self._masks(candidates, chosen)
-        return [as_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
+        return self.engine.guard(lambda: self._run(items))
 
     def candidates(self, items: Sequence[View]) -> Candidates:
         """One forward pass, before anything is chosen."""
@@ -89,6 +84,14 @@ class DetectionPipeline:
     def finish(self, items: Sequence[View], parts: Sequence[Detections]) -> ObjectsFound:
         """Back to the image's pixels; what several views see is one object."""
         return objects_found(items, parts, labels=self._labels)
+
+    def _run(self, items: Sequence[View]) -> list[Detections]:
+        candidates = self.candidates(items)
+        chosen = [choose(candidates, i, view.settings) for i, view in enumerate(items)]
+        if self._family.mask_head is None:
+            return [as_detections(*one) for one in chosen]
+        masks = self._masks(candidates, chosen)
+        return [as_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
 
     def _masks(self, candidates: Candidates, chosen: Sequence["Chosen"]) -> Sequence[Tensor]:
         """Mask probabilities of what was chosen in the whole batch, one call for all."""

@@ -102,7 +102,7 @@ def _refusal(
 ) -> str | None:
     """Why an engine cannot be taken, None if it can; notes how much it differs."""
     alone = [items[0]]
-    times = _race({REFERENCE: reference, candidate.engine: other}, alone, rounds=1)
+    times = _race({REFERENCE: reference, candidate.engine: other}, alone, rounds=2)
     if times[candidate.engine] > _HOPELESS * times[REFERENCE]:
         return f"is {times[candidate.engine] / times[REFERENCE]:.0f} times slower"
     candidate.difference = max(difference(reference, other, item) for item in items)

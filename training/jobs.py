@@ -16,7 +16,9 @@ from training.automl.alone import run_alone
 from training.automl.launcher import QUIET, TRIAL, Launcher
 from training.automl.leaderboard import point_best_at
 from training.automl.resolved import is_sweep, trial_facts
+from training.automl.smaller import make_smaller, told
 from training.automl.sweep import run_sweep, sweep_section
+from training.automl.verdicts import RESTARTS, judge, kernel_kills
 from training.data.check_images import Progress
 from training.data.load import DataSplit, load_datasets
 from training.data.split_files import write_split
@@ -25,6 +27,7 @@ from training.hyperparameters import resolve
 from training.job import Job, read_job
 from training.job_schema import Properties
 from training.runs import Run, Trial, new_run, write_json
+from training.show import CONSOLE
 from training.starting_point import seed_of, starting_parameters
 from training.tracking import require_mlflow
 
@@ -86,8 +89,13 @@ def _write_leaderboard(run: Run, trial: Trial) -> None:
 
 
 def _run_trial(run: Run, trial: Trial, launcher: Launcher | None) -> int:
-    run.log_event("started", trial=trial.path.name)
-    code = _run_in_subprocess(trial) if launcher is None else run_alone(trial, launcher)
+    """Run the one trial, again with half the batch where memory was short; its exit code."""
+    while True:
+        kills = kernel_kills()
+        run.log_event("started", trial=trial.path.name)
+        code = _run_in_subprocess(trial) if launcher is None else run_alone(trial, launcher)
+        if not _made_smaller(run, trial, code, kernel_killed=kernel_kills() > kills):
+            break
     if code < 0:
         trial.write_status("killed", signal=-code)
         code = 128 - code
@@ -95,6 +103,25 @@ def _run_trial(run: Run, trial: Trial, launcher: Launcher | None) -> int:
     ending = {"outcome": state} if state in ("completed", "failed") else {}  # others go on
     run.log_event("ended", trial=trial.path.name, exit_code=code, **ending)
     return code
+
+
+def _made_smaller(run: Run, trial: Trial, code: int, *, kernel_killed: bool) -> bool:
+    stated = read_json(trial.path / "params.json")
+    verdict = judge(
+        trial.status(),
+        code,
+        asked="",
+        restarts=RESTARTS,
+        kernel_killed=kernel_killed,
+        batch_size=stated["parameters"]["training_batch_size"],
+        last_words="",
+    )
+    if verdict.next != "smaller":
+        return False
+    images = read_json(run.path / "data.json")["train"]["images"]
+    stated = make_smaller(run, trial, stated, images=images, reason=verdict.reason)
+    CONSOLE.print(told(trial, stated), markup=False)
+    return True
 
 
 def _run_in_subprocess(trial: Trial) -> int:

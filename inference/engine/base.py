@@ -2,9 +2,9 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from inference.errors import UsageError
 from inference.names import unknown_name
 
+_Result = TypeVar("_Result")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 DEVICES = ("auto", "cpu", "cuda")
 Outputs = Sequence[Any]  # arrays in the order of the graph, NumPy's or torch's, on any device
 
 
 class Engine(Protocol):
-    """A model on a device. Called by one thread at a time.
-
-    Raises MemoryError when the batch is too large for the device; a smaller one may pass.
-    """
+    """A model on a device. Called by one thread at a time."""
 
     name: str
     device: str
@@ -32,6 +30,14 @@ class Engine(Protocol):
 
     def masks(self, features: Outputs, rois: Any, label_ids: Any) -> Any:
         """Mask probabilities (R, M, M) of rois (R, 5), image id and box."""
+        ...
+
+    def guard(self, compute: Callable[[], _Result]) -> _Result:
+        """Call something that uses the engine, and all of whose results are on the CPU.
+
+        Raises MemoryError when a batch is too large for the device; a smaller one may pass.
+        Raises DeviceLost when every later call would fail as well.
+        """
         ...
 
 

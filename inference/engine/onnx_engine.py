@@ -1,12 +1,12 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -18,6 +18,7 @@ from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
 from inference.types import CLASSIFICATION_TASKS, Task
 
+_Result = TypeVar("_Result")
 # TF32 would keep 10 bits of the mantissa and part from the other engines.
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "cpu": ("CPUExecutionProvider", {}),
@@ -77,6 +78,10 @@ class OnnxEngine:
         names = [node.name for node in self._mask_session.get_inputs()]
         arrays = (np.asarray(array) for array in (*features, rois, label_ids))
         return _run(self._mask_session, dict(zip(names, arrays, strict=True)))[0]
+
+    def guard(self, compute: Callable[[], _Result]) -> _Result:
+        """Call it: on a CPU what is wrong with a run is known when the run ends."""
+        return compute()
 
 
 def _run(session: ort.InferenceSession, inputs: dict[str, NDArray[Any]]) -> Outputs:

@@ -1,6 +1,7 @@
 """The ONNX graph on onnxruntime and a GPU, where its inputs and outputs stay."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -11,9 +12,11 @@ from torch.utils.dlpack import from_dlpack
 
 from inference.engine.base import Outputs
 from inference.engine.gpu_input import GpuInput
+from inference.engine.guard import guard
 from inference.engine.onnx_engine import failures_told_apart
 from inference.model_folder import Preprocessing
 
+_Result = TypeVar("_Result")
 _ELEMENT_TYPES = {torch.float32: np.float32, torch.int64: np.int64}
 
 
@@ -47,6 +50,10 @@ class OnnxGpuEngine:
         names = [node.name for node in self._mask_session.get_inputs()]
         tensors = (*features, rois, label_ids)
         return _run(self._mask_session, dict(zip(names, tensors, strict=True)))[0]
+
+    def guard(self, compute: Callable[[], _Result]) -> _Result:
+        """Call what uses the engine or its outputs; see Engine."""
+        return guard(compute)
 
 
 def _run(session: ort.InferenceSession, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

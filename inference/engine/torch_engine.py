@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from inference.engine.base import Outputs
 from inference.engine.cuda_graphs import CudaGraphs
 from inference.engine.gpu_input import GpuInput
-from inference.errors import DeviceLost, UsageError
+from inference.engine.guard import guard
+from inference.errors import UsageError
 from inference.families import detector_named
 from inference.families.base import MaskHead
 from inference.folding import fold_batch_norms
@@ -59,14 +60,17 @@ class TorchEngine:
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3) to the network's tensors, on the device, no real one in 16 bits."""
-        return self._within_memory(partial(self._run, images_nhwc))
+        return self._run(images_nhwc)
 
     def masks(self, features: Outputs, rois: Tensor, label_ids: Tensor) -> Tensor:
         """Mask probabilities (R, M, M) of rois (R, 5)."""
         if self._mask_head is None:
             raise TypeError("this network has no mask head")
-        head = partial(self._mask_head, self._network, features, rois, label_ids)
-        return self._within_memory(lambda: (self._compute(head),))[0]
+        return self._compute(partial(self._mask_head, self._network, features, rois, label_ids))
+
+    def guard(self, compute: Callable[[], _Result]) -> _Result:
+        """Call what uses the engine or its outputs; see Engine."""
+        return guard(compute)
 
     def _on_cpu(self, preprocessing: Preprocessing) -> Run:
         def run(images_nhwc: NDArray[np.uint8]) -> tuple[Tensor, ...]:
@@ -98,17 +102,6 @@ class TorchEngine:
             torch.autocast(self.device, self._dtype, enabled=self._dtype != torch.float32),
         ):
             return compute()
-
-    def _within_memory(self, compute: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-        try:
-            return compute()
-        except torch.OutOfMemoryError as error:
-            message = str(error)
-        except torch.AcceleratorError as error:  # every later call would fail as well
-            raise DeviceLost(f"{self.device} failed: {error}") from error
-        # Not in the handler: there the error's frames still hold the memory that is wanted back.
-        torch.cuda.empty_cache()
-        raise MemoryError(message)
 
 
 def _cast_layers(network: nn.Module, dtype: torch.dtype) -> None:

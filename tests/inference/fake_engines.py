@@ -1,6 +1,7 @@
 """Engines that are wrong, slow or missing, for the choice among engines."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ class Changed:
     def __init__(self, engine: Engine, *, added: float, seconds: float) -> None:
         self.name, self.device = "changed", engine.device
         self._engine, self._added, self._seconds = engine, added, seconds
+
+    def guard(self, compute: Callable[[], Any]) -> Any:
+        return self._engine.guard(compute)
 
     def __call__(self, images_nhwc: np.ndarray) -> Any:
         time.sleep(self._seconds)

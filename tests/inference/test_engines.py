@@ -86,8 +86,9 @@ class TooLarge(torch.nn.Module):
 
 
 def test_out_of_memory_is_told_without_holding_on_to_memory() -> None:
+    engine = TorchEngine(TooLarge(), device="cpu", preprocessing=IMAGENET)
     with pytest.raises(MemoryError, match="CUDA out of memory") as raised:
-        TorchEngine(TooLarge(), device="cpu", preprocessing=IMAGENET)(crops(1))
+        engine.guard(lambda: engine(crops(1)))
     assert raised.value.__context__ is None  # its frames would keep the batch alive
 
 
@@ -159,8 +160,8 @@ class Dead(torch.nn.Module):
 
 def test_a_dead_device_is_told_from_other_failures() -> None:
     engine = TorchEngine(Dead(), device="cpu", preprocessing=IMAGENET)
-    with pytest.raises(DeviceLost, match=r"cpu failed: CUDA error"):
-        engine(crops(1))
+    with pytest.raises(DeviceLost, match="the GPU failed: CUDA error"):
+        engine.guard(lambda: engine(crops(1)))
 
 
 @pytest.mark.parametrize(

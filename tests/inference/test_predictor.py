@@ -1,7 +1,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +144,11 @@ def test_a_stream_waits_for_room_where_a_request_is_refused(
         assert len(small.score_all(IMAGES)) == len(IMAGES)
 
 
+class Broken:
+    def guard(self, compute: Callable[[], object]) -> None:
+        raise DeviceLost("CUDA error: an illegal memory access was encountered")
+
+
 def test_a_lost_device_is_said_once_and_to_everyone(folder: ModelFolder) -> None:
     calls: list[str] = []
     told = threading.Event()
@@ -152,11 +157,8 @@ def test_a_lost_device_is_said_once_and_to_everyone(folder: ModelFolder) -> None
         calls.append("lost")
         told.set()
 
-    def broken(images_nhwc: np.ndarray) -> None:
-        raise DeviceLost("CUDA error: an illegal memory access was encountered")
-
     with Predictor(folder, device="cpu", on_device_lost=on_device_lost) as predictor:
-        predictor._pipeline.engine = broken
+        predictor._pipeline.engine = Broken()
         for future in predictor.submit(IMAGES):
             with pytest.raises(DeviceLost, match="illegal memory access"):
                 future.result(WAIT_S)

@@ -17,9 +17,9 @@ from training.automl.policies import Policy, reason_to_stop
 from training.automl.proposals import Proposal, Proposer, identity
 from training.automl.records import TrialRecord, load_records
 from training.automl.slots import Slot
-from training.automl.smaller import smaller_batch
+from training.automl.smaller import make_smaller, told
 from training.automl.verdicts import Asked, Verdict, judge, kernel_kills
-from training.runs import Run, write_json
+from training.runs import Run
 
 TIMEOUT_GRACE_SECONDS = 300.0  # to judge and export the best epoch once the job's time is up
 _WRITE_SECONDS = 1.0  # at most so often is the leaderboard written
@@ -204,12 +204,10 @@ class Controller:
             self._waiting.insert(0, record)
 
     def _make_smaller(self, record: TrialRecord, reason: str) -> None:
-        smaller = smaller_batch(record.parameters, images=self._plan.images)
-        record.stated = {**record.stated, "parameters": {**record.parameters, **smaller}}
-        write_json(record.trial.path / "params.json", record.stated)
-        self._run.log_event("smaller", trial=record.name, reason=reason, **smaller)
-        batch = smaller["training_batch_size"]
-        self._say(f"trial {record.name} ran out of memory and goes on with batches of {batch}")
+        record.stated = make_smaller(
+            self._run, record.trial, record.stated, images=self._plan.images, reason=reason
+        )
+        self._say(told(record.trial, record.stated))
         self._waiting.insert(0, record)
 
     def _read_reports(self) -> None:
