@@ -1,11 +1,11 @@
 """The JSON of a scoring request to images and parameters; a bad image is a value, not an end."""
 
-import base64
 import binascii
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
+import pybase64
 from pydantic import BaseModel, ValidationError
 
 from inference.errors import BadImage, BadRequest, InputError, TooLarge
@@ -94,11 +94,17 @@ def _validate(model: type[_Model], values: dict[str, Any]) -> _Model:
 
 def decode_base64(text: str) -> bytes:
     """Decode base64 text, line breaks allowed. Raises BadImage where it holds anything else."""
-    packed = "".join(text.split())  # base64.encodebytes breaks lines
     try:
-        return base64.b64decode(packed, validate=True)
+        return _decoded(text)
     except (binascii.Error, ValueError) as error:
         raise BadImage(f"the image is not valid base64: {error}") from None
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except binascii.Error:  # base64.encodebytes breaks lines
+        return pybase64.b64decode("".join(text.split()), validate=True)
 
 
 def _kind(value: Any) -> str:
