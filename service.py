@@ -162,6 +162,7 @@ ROUTES = Starlette(
 
 @bentoml.service(
     name="Scorer",
+    workers=ARGUMENTS.workers,
     traffic={"timeout": _TIMEOUT_S},
     runner_probe={"enabled": False},  # scores must not wait for an explainer that starts or died
     metrics={"enabled": False},  # they keep every path that anybody asks for; ours do not

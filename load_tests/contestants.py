@@ -24,12 +24,16 @@ class Contestant:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def ours(model: Path, engine: str, *, device: str = "cpu", explains: bool = False) -> Contestant:
+def ours(
+    model: Path, engine: str, *, device: str = "cpu", explains: bool = False, workers: int = 1
+) -> Contestant:
     """Our server as its documentation starts it, by default without explanations as the others."""
     explain = str(explains).lower()
     arguments = [f"model={model}", f"engine={engine}", f"device={device}", f"explain={explain}"]
+    arguments += [f"workers={workers}"]
     command = [*_bentoml("service:Scorer"), *(w for a in arguments for w in ("--arg", a))]
-    return Contestant(f"{OURS}-{engine}", command)
+    name = f"{OURS}-{engine}" if workers == 1 else f"{OURS}-{engine} ×{workers}"
+    return Contestant(name, command)
 
 
 def baselines(

@@ -17,6 +17,9 @@ class Arguments(BaseModel):
     model: str = Field(description="NAME:VERSION in the model store, or a model folder")
     engine: str = Field(default="auto", description=" | ".join((AUTO, *ENGINES)))
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(
+        default=1, ge=1, description="processes that answer, each with its own copy of the model"
+    )
     max_batch: int | None = Field(default=None, ge=1, description="by default 8 on CPU, 32 on GPU")
     max_queue: int = Field(default=256, ge=MAX_IMAGES, description="images admitted at a time")
 

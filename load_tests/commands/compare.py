@@ -22,6 +22,7 @@ Decoder = Annotated[
     str, typer.Option(help="Of the baselines: pillow as people write it, or simplejpeg.")
 ]
 Device = Annotated[str, typer.Option(help="Of all servers: cpu or cuda.")]
+Workers = Annotated[str, typer.Option(help="Of ours, such as 1,4: a contestant each.")]
 Clients = Annotated[str, typer.Option(help="Clients of the closed loops.")]
 _SMALL_PX = 32  # a photo of 1 KB: what remains is the cost of HTTP and of the framework
 
@@ -36,6 +37,7 @@ def compare(
     baseline: Baselines = None,
     decoder: Decoder = "pillow",
     device: Device = "cpu",
+    workers: Workers = "1",
     port: Port = 0,
     out: Out = None,
 ) -> None:
@@ -52,7 +54,7 @@ def compare(
         limit_options=("--images", str(images)) if images else (),
         device=device,
     )
-    _run("compare", contest, rounds, engine, baseline, decoder, out)
+    _run("compare", contest, rounds, engine, baseline, decoder, out, numbers(workers))
 
 
 def framework(
@@ -84,6 +86,7 @@ def _run(
     baseline_names: Sequence[str] | None,
     decoder: str,
     out: Path | None,
+    workers: Sequence[int] = (1,),
 ) -> None:
     check_model(contest.model)
     if decoder not in ("pillow", "simplejpeg"):
@@ -92,7 +95,9 @@ def _run(
         raise UsageError(f"--device is cpu or cuda, got {contest.device!r}")
     device = contest.device
     contestants = [
-        ours(contest.model, engine, device=device) for engine in engines or ["onnxruntime"]
+        ours(contest.model, engine, device=device, workers=count)
+        for engine in engines or ["onnxruntime"]
+        for count in workers
     ]
     contestants += baselines(baseline_names or (), contest.model, decoder=decoder, device=device)
     with reporting(command, out) as report:
