@@ -155,6 +155,20 @@ def automode(
 
 
 @app.command()
+def controller(
+    trials: Annotated[int, typer.Option(min=1)] = 1000,
+    at_once: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 100,
+    epochs: Annotated[int, typer.Option(min=1, help="Reports of each trial.")] = 10,
+    sampling: Annotated[Literal["random", "bayesian"], typer.Option()] = "random",
+) -> None:
+    """What a sweep's controller takes by itself, with trials that take no time."""
+    from benchmarks.controller import time_controller
+
+    _say_where()
+    time_controller(trials=trials, at_once=at_once, epochs=epochs, sampling=sampling)
+
+
+@app.command()
 def streaming(
     images: Annotated[int, typer.Option(min=10)] = 1000,
     latency_ms: Annotated[float, typer.Option(min=0)] = 50,
