@@ -35,7 +35,7 @@ bench: setup  ## compare the server with its peers for a few minutes; BENCH_MODE
 	$(BIN)/python -m load_tests compare --model $(BENCH_MODEL) --rounds 2 --duration 4
 
 test: setup  ## the default tests: at most 5 minutes on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 test-slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout=1800

@@ -42,6 +42,7 @@ def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
     visitor.context.close()
 
 
+@pytest.mark.slow
 def test_from_an_empty_page_to_an_explained_image(browser: Browser, url: str) -> None:
     """Key, image, classes, explanation: by keyboard, as axe and a stranger to the server see it."""
     visitor = Visitor(browser, url).open()
@@ -70,6 +71,7 @@ def test_from_an_empty_page_to_an_explained_image(browser: Browser, url: str) ->
     assert visitor.layout_shift() < 0.02
 
 
+@pytest.mark.slow
 def test_the_first_answer_takes_less_than_a_second(visitor: Visitor) -> None:
     """The best of five: other tests may have the processor."""
     seconds = []

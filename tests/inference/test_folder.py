@@ -140,6 +140,7 @@ def test_the_command_tells_success_from_failure(
     assert (code, said) == (0, "0 images scored into predictions.jsonl, 4 were there already")
 
 
+@pytest.mark.slow
 def test_the_command_explains(photos: Path, tmp_path: Path, model: ModelFolder) -> None:
     options = ("--explain", "guided_gradcam", "--attributions", "--output", "explained.jsonl")
     code, _ = run(photos, str(model.path), *options, cwd=tmp_path)

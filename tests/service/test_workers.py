@@ -44,6 +44,7 @@ def scored(server: Server) -> float:
     return sum(sample.value for sample in images.samples if sample.name.endswith("_total"))
 
 
+@pytest.mark.slow
 def test_two_workers_answer_count_together_and_replace_each_other(tmp_path: Path) -> None:
     folder = write_model_folder(tmp_path / "model")
     with Predictor(folder, device="cpu") as predictor:

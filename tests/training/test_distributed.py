@@ -125,6 +125,7 @@ def test_each_epoch_is_divided_among_the_processes(one_and_two):
     assert len({mean for step in alone[:2] for mean in step["images"]}) == 16
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_all_and_the_trial_is_started_again(tmp_path):
     trial = new_trial(make_run(tmp_path / "run"), processes=2, **FOREVER)
     trial.write_status("starting")

@@ -1,9 +1,11 @@
+import pytest
 import torch
 
 from inference.families import detector_named
 from training.onnx_export import export_detector
 
 
+@pytest.mark.slow
 def test_exporting_a_network_with_a_mask_head_leaves_it_in_evaluation_mode(tmp_path):
     family = detector_named("maskrcnn_resnet18_fpn")
     torch.manual_seed(0)

@@ -74,6 +74,7 @@ assert {family.source()["licence"] for family in families} == {"apache-2.0"}
 """
 
 
+@pytest.mark.slow
 def test_public_weights_that_cannot_be_fetched_are_refused(tmp_path: Path) -> None:
     environ = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": NOBODY}
     command = [sys.executable, "-c", CODE]
