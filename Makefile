@@ -34,7 +34,7 @@ bench: setup  ## compare the server with its peers for a few minutes; BENCH_MODE
 	@test -e $(BENCH_MODEL)/model.json || $(BIN)/python -m benchmarks model-folder resnet18 $(BENCH_MODEL)
 	$(BIN)/python -m load_tests compare --model $(BENCH_MODEL) --rounds 2 --duration 4
 
-test: setup  ## the default tests: at most 5 minutes on two cores
+test: setup  ## the default tests: about 6 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 test-slow: setup  ## the tests that take minutes

@@ -24,7 +24,7 @@ STAGES = (
     *("serialise", "explain"),
 )
 _ROUTES = frozenset(
-    {"/", "/score", "/info", "/metrics", "/docs.json", "/livez", "/readyz", "/healthz"}
+    {"/", "/ui", "/score", "/info", "/metrics", "/docs.json", "/livez", "/readyz", "/healthz"}
 )
 _SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),

@@ -67,6 +67,10 @@ def test_the_bento_scores_from_another_directory(built: Built, tmp_path: Path) -
         assert (info["model"], info["engine"]["name"]) == (built.model, "onnxruntime")
         answer = httpx.post(f"{server.url}/score", content=encoded(), headers=RASTER)
         assert answer.json()[0]["labels"] == ["a", "b", "c"]
+        assert "main.js" in httpx.get(f"{server.url}/ui").text
+        assert httpx.get(f"{server.url}/ui/main.js").status_code == 200
+        counted = httpx.get(f"{server.url}/metrics").text
+        assert 'sightline_requests_total{route="/ui",status="200"} 1.0' in counted
         request = {"model_explainability": "true"}
         assert httpx.post(f"{server.url}/score", json=request).status_code == 400
         assert server.stop() == 0
