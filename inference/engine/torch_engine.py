@@ -1,4 +1,4 @@
-"""The eager network: in float32 the reference for every other engine, in 16 bits for speed."""
+"""The network in PyTorch: in float32 the reference for every other engine, in 16 bits for speed."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,6 @@
 """What the terminal says about measured explanations."""
 
 from rich.console import Console
-from rich.table import Table
 
 from xai.quality.evaluate import Quality
 from xai.quality.measures import MEASURES, Measure
@@ -28,21 +27,22 @@ def title(measure: Measure) -> str:
 
 
 def print_quality(quality: Quality, console: Console) -> None:
-    """Print the table, 80 characters wide at most, and which images were left out."""
+    """Print the table, and which images were left out.
+
+    A terminal that is too narrow wraps the lines; no figure is cut off.
+    """
     head, rows = table_of(quality, digits=2)
-    table = Table(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for place, text in enumerate(head):
-        table.add_column(text, justify="right" if place else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     _say(console, f"mean ± standard error over {quality.images} images")
-    console.print(table)
+    for name, *cells in (head, *rows):
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        _say(console, " ".join([name.ljust(widths[0]), *aligned]))
     for line in quality.left_out:
         _say(console, f"left out: {line}")
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _cell(mean: Mean | None, digits: int) -> str:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from inference.types import Task
 from xai.quality.evaluate import Quality, chosen_methods
 from xai.quality.measures import Measured
-from xai.quality.show import table_of
+from xai.quality.show import print_quality, table_of
 from xai.quality.summary import Mean, mean_of, row_of
 
 
@@ -39,6 +40,16 @@ def test_the_table_has_a_column_per_measure_taken_and_a_dash_where_there_is_none
         ["method", "deletion ↓", "delta ↓"],
         [["xrai", "0.50", "2.00"], ["(random)", "0.75±0.00", "–"]],
     )
+
+
+def test_a_narrow_terminal_loses_no_figure(capsys):
+    measured = {"insertion": 0.5, "deletion": 0.5, "road": -0.25, "infidelity": 0.125}
+    measured |= {"randomisation": 0.5, "completeness": 2.0}
+    rows = (row_of("integrated_gradients", [Measured(measured)] * 2, is_reference=False),)
+    print_quality(Quality(Task.CLASSIFICATION, ("a",), 2, 0, rows, ()), Console(width=40))
+    _, head, line = capsys.readouterr().out.splitlines()
+    assert len(head) == len(line)
+    assert line.split()[1:] == [f"{value:.2f}±0.00" for value in measured.values()]
 
 
 def test_methods_are_those_of_the_task_and_each_is_measured_once():
