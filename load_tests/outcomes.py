@@ -1,7 +1,7 @@
 """What happened to the requests of one measurement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from load_tests.payloads import Payload
 
@@ -46,7 +46,8 @@ class Measurement:
     client_cpu_s is the processor time that the load generator itself used.
     """
 
-    outcomes: Sequence[Outcome]
+    # asyncio.run writes out what it returns, unseen: gigabytes of text after 20 minutes.
+    outcomes: Sequence[Outcome] = field(repr=False)
     begin_s: float
     seconds: float
     client_cpu_s: float

@@ -95,3 +95,8 @@ def test_batch_histogram_is_the_difference_of_two_readings() -> None:
     after = {"1.0": 7.0, "2.0": 10.0, "4.0": 10.0, "+Inf": 12.0}
     assert batch_histogram(before, after) == {"<=1.0": 2, "<=2.0": 3, "<=+Inf": 1}
     assert batch_histogram({}, {}) == {}
+
+
+def test_what_asyncio_writes_out_of_a_measurement_does_not_grow_with_it() -> None:
+    outcomes = [Outcome(ONE, 9.0, 10.5, "200")] * 5000
+    assert len(repr(Measurement(outcomes, 0.0, 50.0, 0.0))) < 200
