@@ -1,11 +1,13 @@
 """`engine: auto`: time the engines on this machine and keep the fastest that says the same."""
 
+import fcntl
 import logging
 import math
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -64,13 +66,23 @@ def choose_engine(folder: ModelFolder, *, device: str) -> Verdict:
     in the top class, are out; for detectors the best boxes must have an IoU of 0.99.
     """
     path, machine = folder.path / VERDICTS_FILE, _machine(folder, device)
-    known = _known_verdicts(path)
-    if machine not in known:
-        log.info("timing the engines on this machine; the verdict is kept in %s", path)
-        known[machine] = _try_all(folder, device)
-        _keep(path, known)
+    with _one_at_a_time(folder):
+        known = _known_verdicts(path)
+        if machine not in known:
+            log.info("timing the engines on this machine; the verdict is kept in %s", path)
+            known[machine] = _try_all(folder, device)
+            _keep(path, known)
     log.info("engine %s", known[machine])
     return known[machine]
+
+
+@contextmanager
+def _one_at_a_time(folder: ModelFolder) -> Iterator[None]:
+    """Let one process time the engines, undisturbed: a server's workers must choose the same."""
+    with folder.weights_path.open("rb") as file:
+        with suppress(OSError):  # network file systems that are read-only need not lock
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _try_all(folder: ModelFolder, device: str) -> Verdict:

@@ -2,6 +2,8 @@ import json
 import math
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,20 @@ def test_detectors_have_a_choice_too(tmp_path: Path) -> None:
     )
     verdict = choose_engine(folder, device="cpu")
     assert {c.engine for c in verdict.candidates if c.refused is None} >= {"torch", "onnxruntime"}
+
+
+def test_of_several_workers_one_times_the_engines_and_all_choose_the_same(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[str] = []
+
+    def slowly(folder: ModelFolder, device: str) -> Verdict:
+        timed.append(device)
+        time.sleep(0.3)
+        return Verdict(engine=f"choice {len(timed)}", candidates=())
+
+    monkeypatch.setattr("inference.engine_choice._try_all", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        verdicts = list(pool.map(lambda _: choose_engine(folder, device="cpu"), range(3)))
+    assert {verdict.engine for verdict in verdicts} == {"choice 1"}
+    assert timed == ["cpu"]
