@@ -69,10 +69,16 @@ def normalize(
     std: tuple[float, float, float] = IMAGENET_STD,
 ) -> NDArray[np.float32]:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float32, scaled to 0…1 and then by mean and std."""
-    divisor = np.asarray(std, np.float32)
-    scale = np.float32(1.0 / 255.0) / divisor
-    shift = -np.asarray(mean, np.float32) / divisor
+    scale, shift = scale_and_shift(mean, std)
     pixels = images_nhwc.transpose(0, 3, 1, 2).astype(np.float32, order="C")
     pixels *= scale[:, None, None]  # in place: a batch of large canvases is a lot to copy
     pixels += shift[:, None, None]
     return pixels
+
+
+def scale_and_shift(
+    mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a pixel's 0…255 is multiplied by, and what is added then, per channel: (3,), (3,)."""
+    divisor = np.asarray(std, np.float32)
+    return np.float32(1.0 / 255.0) / divisor, -np.asarray(mean, np.float32) / divisor

@@ -6,7 +6,7 @@ all; else the first of a node starts the others of its node (see distributed_ran
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -147,7 +147,7 @@ def together(mine: Sequence[T], judge: Callable[[Sequence[T]], R]) -> R:
     result = [judge(in_order(parts)) if is_first else None]
     dist.broadcast_object_list(result, src=0, group=group)
     dist.destroy_process_group(group)
-    return result[0]  # type: ignore[return-value]  # the first one's, now everybody's
+    return cast(R, result[0])  # the first one's, now everybody's
 
 
 def in_order(parts: Sequence[Sequence[T]]) -> list[T]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inference.errors import UsageError
 from inference.names import unknown_name
 
-_Result = TypeVar("_Result")
+Result = TypeVar("Result")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 DEVICES = ("auto", "cpu", "cuda")
 Outputs = Sequence[Any]  # arrays in the order of the graph, NumPy's or torch's, on any device
@@ -32,7 +32,7 @@ class Engine(Protocol):
         """Mask probabilities (R, M, M) of rois (R, 5), image id and box."""
         ...
 
-    def guard(self, compute: Callable[[], _Result]) -> _Result:
+    def guard(self, compute: Callable[[], Result]) -> Result:
         """Call something that uses the engine, and all of whose results are on the CPU.
 
         Raises MemoryError when a batch is too large for the device; a smaller one may pass.

@@ -6,7 +6,7 @@ https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,7 @@ class CudaGraphs:
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
-        self._graphs: dict[Sequence[int], _Graph | None] = {}
+        self._graphs: dict[tuple[int, ...], _Graph | None] = {}
         self._pool = torch.cuda.graph_pool_handle()  # no two of them run at the same time
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> tuple[Tensor, ...]:
@@ -58,7 +58,7 @@ class CudaGraphs:
         recorded.graph.replay()
         return tuple(output[:count].clone() for output in recorded.outputs)
 
-    def _record(self, shape: Sequence[int]) -> _Graph | None:
+    def _record(self, shape: tuple[int, ...]) -> _Graph | None:
         pinned = torch.zeros(*shape, dtype=torch.uint8, pin_memory=True)
         images = pinned.to("cuda")
         beside = torch.cuda.Stream()
@@ -74,7 +74,7 @@ class CudaGraphs:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:  # of a dead device, too, of which the next run will tell
-            log.info("batches of %s run without a CUDA graph: %s", tuple(shape), error)
+            log.info("batches of %s run without a CUDA graph: %s", shape, error)
             return None
         return _Graph(graph, pinned, images, outputs)
 

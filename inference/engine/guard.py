@@ -1,16 +1,14 @@
 """What torch's failures on a GPU mean to those who wait for a batch."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 
+from inference.engine.base import Result
 from inference.errors import DeviceLost
 
-_Result = TypeVar("_Result")
 
-
-def guard(compute: Callable[[], _Result]) -> _Result:
+def guard(compute: Callable[[], Result]) -> Result:
     """Call something that works on the GPU and waits for its results.
 
     A GPU fails later than the call that is at fault, so that what only reads an engine's outputs

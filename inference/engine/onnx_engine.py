@@ -6,19 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from inference.engine.base import Engine, Outputs
+from inference.engine.base import Engine, Outputs, Result
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
 from inference.types import CLASSIFICATION_TASKS, Task
 
-_Result = TypeVar("_Result")
 # TF32 would keep 10 bits of the mantissa and part from the other engines.
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "cpu": ("CPUExecutionProvider", {}),
@@ -79,7 +78,7 @@ class OnnxEngine:
         arrays = (np.asarray(array) for array in (*features, rois, label_ids))
         return _run(self._mask_session, dict(zip(names, arrays, strict=True)))[0]
 
-    def guard(self, compute: Callable[[], _Result]) -> _Result:
+    def guard(self, compute: Callable[[], Result]) -> Result:
         """Call it: on a CPU what is wrong with a run is known when the run ends."""
         return compute()
 

@@ -1,7 +1,6 @@
 """The ONNX graph on onnxruntime and a GPU, where its inputs and outputs stay."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -10,13 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from inference.engine.base import Outputs
+from inference.engine.base import Outputs, Result
 from inference.engine.gpu_input import GpuInput
 from inference.engine.guard import guard
 from inference.engine.onnx_engine import failures_told_apart
 from inference.model_folder import Preprocessing
 
-_Result = TypeVar("_Result")
 _ELEMENT_TYPES = {torch.float32: np.float32, torch.int64: np.int64}
 
 
@@ -51,7 +49,7 @@ class OnnxGpuEngine:
         tensors = (*features, rois, label_ids)
         return _run(self._mask_session, dict(zip(names, tensors, strict=True)))[0]
 
-    def guard(self, compute: Callable[[], _Result]) -> _Result:
+    def guard(self, compute: Callable[[], Result]) -> Result:
         """Call what uses the engine or its outputs; see Engine."""
         return guard(compute)
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inference.engine.base import Outputs
+from inference.engine.base import Outputs, Result
 from inference.engine.cuda_graphs import CudaGraphs
 from inference.engine.gpu_input import GpuInput
 from inference.engine.guard import guard
@@ -22,7 +21,6 @@ from inference.networks import load_network
 from inference.types import CLASSIFICATION_TASKS, Task
 
 Run = Callable[[NDArray[np.uint8]], tuple[Tensor, ...]]
-_Result = TypeVar("_Result")
 
 
 class TorchEngine:
@@ -68,7 +66,7 @@ class TorchEngine:
             raise TypeError("this network has no mask head")
         return self._compute(partial(self._mask_head, self._network, features, rois, label_ids))
 
-    def guard(self, compute: Callable[[], _Result]) -> _Result:
+    def guard(self, compute: Callable[[], Result]) -> Result:
         """Call what uses the engine or its outputs; see Engine."""
         return guard(compute)
 
@@ -94,7 +92,7 @@ class TorchEngine:
         outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
         return tuple(o.float() if o.is_floating_point() else o for o in outputs)
 
-    def _compute(self, compute: Callable[[], _Result]) -> _Result:
+    def _compute(self, compute: Callable[[], Result]) -> Result:
         """Compute without gradients; float32 without TF32, which keeps 10 bits of the mantissa."""
         with (
             torch.inference_mode(),

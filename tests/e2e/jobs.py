@@ -12,6 +12,11 @@ def write_job(
     path: Path, data: Path, *, task: str = "image_classification", **parameters: Any
 ) -> Path:
     """Write a job file for a data set made by training.data.synthetic."""
+    sides = {
+        "training_crop_size": SIZE,
+        "validation_crop_size": SIZE,
+        "validation_resize_size": SIZE,
+    }
     job = {
         "task": task,
         "experiment_name": "small",
@@ -22,9 +27,7 @@ def write_job(
             "pretrained": False,
             "number_of_epochs": 3,
             "training_batch_size": 8,
-            "training_crop_size": SIZE,
-            "validation_crop_size": SIZE,
-            "validation_resize_size": SIZE,
+            **(sides if "classification" in task else {}),
             "number_of_workers": 1,
             "random_seed": 3,
             **parameters,

@@ -21,7 +21,6 @@ DETECTION = {
     "max_size": 128,
     "training_batch_size": 4,
 }
-CLASSIFICATION_ONLY = ("training_crop_size", "validation_crop_size", "validation_resize_size")
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +79,6 @@ def test_a_detector_trains(tmp_path: Path) -> None:
     job = write_job(
         tmp_path / "job.yaml", tmp_path / "data", task="image_object_detection", **DETECTION
     )
-    text = job.read_text().splitlines(keepends=True)
-    job.write_text("".join(t for t in text if not t.strip().startswith(CLASSIFICATION_ONLY)))
     best = trained(job, tmp_path / "runs")
     open_model_folder(best / "model")
 

@@ -1,11 +1,11 @@
 """Images of a batch read side by side where reading them means waiting for a network."""
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from torch.utils.data import Sampler
 
@@ -70,7 +70,7 @@ class Announced(Sampler[tuple[int, ...]]):
             self._keys.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self._keys)  # type: ignore[arg-type]
+        return len(cast(Sized, self._keys))  # all of ours have one, torch's base class has not
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         waiting: deque[tuple[int, int]] = deque()
