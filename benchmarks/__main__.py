@@ -9,10 +9,23 @@ import torch
 import typer
 
 from benchmarks.timing import CONSOLE
+from inference.engine import resolve_device
+from inference.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 Families = Annotated[list[str] | None, typer.Option("--family", help="Family; may be repeated.")]
-Device = Literal["cpu", "cuda"]
+
+
+def _usable(device: str) -> str:
+    try:
+        return resolve_device(device)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Device = Annotated[
+    Literal["cpu", "cuda"], typer.Option(callback=_usable, help="Where the networks are.")
+]
 Rounds = Annotated[int, typer.Option(min=1)]
 
 
@@ -110,7 +123,7 @@ def explanations(
     side: Annotated[int, typer.Option(min=32)] = 224,
     steps: Annotated[int, typer.Option(min=2, help="Nodes of the references.")] = 50,
     rounds: Rounds = 3,
-    device: Annotated[Device, typer.Option(help="Where the networks are.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """XRAI and integrated gradients of classifiers against saliency, captum and the bare passes."""
     from benchmarks.explanations import compare_explanations
