@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from inference.engine import ENGINES, usable_cores
 from inference.errors import DeviceLost, SightlineError
 from inference.files import read_json, write_text_atomically
 from inference.model_folder import ModelFolder
+from inference.packages import package_versions
 from inference.pipeline import Pipeline, load_pipeline
 from inference.types import CLASSIFICATION_TASKS, ClassScores
 
@@ -36,7 +36,7 @@ _ROUNDS = 5
 _ROUNDS_S = 3.0  # and no further rounds after so many seconds
 _HOPELESS = 3.0  # times slower than the reference on one image: not looked at any further
 _VECTORS = ("avx", "amx", "sve", "sme", "bf16")
-_PACKAGES = ("torch", "onnxruntime-gpu")
+_PACKAGES = ("torch", "onnxruntime")
 
 
 class Candidate(BaseModel):
@@ -166,7 +166,7 @@ def _machine(folder: ModelFolder, device: str) -> str:
     parts = [_cpu_name(), f"{usable_cores()} cores"]
     if device == "cuda":
         parts.append(torch.cuda.get_device_name())
-    parts += [f"{name} {version(name)}" for name in _PACKAGES]
+    parts += [f"{name} {version}" for name, version in package_versions(_PACKAGES).items()]
     size = folder.settings.model_dump(include={"valid_crop_size", "img_size", "min_size"})
     return ", ".join(parts + [f"{name} {value}" for name, value in size.items()])
 

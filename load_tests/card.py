@@ -13,7 +13,7 @@ from load_tests.report import Row, to_markdown
 
 _LATENCY = ("clients", "images_per_s", "p50_ms", "p99_ms", "max_ms", "errors")
 _START = ("ready_s", "first_score_s")
-_VERSIONS = ("python", "torch", "onnxruntime-gpu", "bentoml")
+_VERSIONS = ("python", "torch", "onnxruntime", "bentoml")
 
 
 @dataclass(frozen=True, slots=True)

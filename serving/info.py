@@ -1,19 +1,19 @@
 """The body of GET /info: the model, how it runs, and what a request may ask."""
 
 import platform
-from importlib.metadata import version
 from typing import Any, get_args
 
 from inference.explainable import unavailable_methods
 from inference.image import MAX_PIXELS
 from inference.model_folder import ONNX_FILE
+from inference.packages import package_versions
 from inference.predictor import Predictor
 from inference.requests import MAX_IMAGES
 from inference.schema import MAX_STEPS, Algorithm, DetectorAlgorithm
 from inference.types import CLASSIFICATION_TASKS
 from serving.arguments import Arguments
 
-_PACKAGES = ("bentoml", "torch", "torchvision", "timm", "onnxruntime-gpu", "numpy", "pillow")
+_PACKAGES = ("bentoml", "torch", "torchvision", "timm", "onnxruntime", "numpy", "pillow")
 
 
 def describe(predictor: Predictor, arguments: Arguments, *, tag: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def describe(predictor: Predictor, arguments: Arguments, *, tag: str) -> dict[st
         "engine": {"name": engine.name, "device": engine.device, "choice": _choice(predictor)},
         "explanations": _algorithms(predictor) if arguments.explain else (),
         "limits": _limits(predictor, arguments),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **package_versions(_PACKAGES)},
     }
 
 

@@ -2,10 +2,11 @@
 
 import os
 import platform
-from importlib.metadata import version
 from typing import Any
 
 import torch
+
+from inference.packages import package_versions
 
 _PACKAGES = (
     "torch",
@@ -15,7 +16,7 @@ _PACKAGES = (
     "numpy",
     "pillow",
     "onnx",
-    "onnxruntime-gpu",
+    "onnxruntime",
 )
 
 
@@ -27,5 +28,5 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "accelerator": torch.cuda.get_device_name() if cuda else None,
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": package_versions(_PACKAGES),
     }
