@@ -105,6 +105,7 @@ async def score(request: Request) -> Response:
     kind, seconds = http.content_type(request), http.deadline_s(request)
     deadline = None if seconds is None else time.monotonic() + seconds
     predictor = await scorer.predictor.get()
+    predictor.check_room()  # a refusal must not cost what reading megabytes does
     with record.stage("receive"):
         body = await http.read_body(
             request, max_bytes=ARGUMENTS.max_body_bytes, timeout_s=ARGUMENTS.body_timeout_s

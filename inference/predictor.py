@@ -128,6 +128,10 @@ class Predictor:
         """Images admitted and not yet done, and the age of the oldest one in seconds."""
         return self._batcher.load()
 
+    def check_room(self) -> None:
+        """Raise what `submit` would raise for one image more, before that image is there."""
+        self._batcher.check_room()
+
     def submit(
         self,
         images: Sequence[Source],

@@ -1,7 +1,12 @@
 """Whether two answers say the same."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import orjson
+
+from load_tests.outcomes import Outcome
 
 
 def difference(a: Any, b: Any) -> float:
@@ -23,6 +28,18 @@ def difference(a: Any, b: Any) -> float:
     if _is_number(a) and _is_number(b):
         return _of_numbers([a], [b])
     return 0.0 if a == b else math.inf
+
+
+def changed_answers(
+    outcomes: Sequence[Outcome], alone: Mapping[str, Any], *, tolerance: float
+) -> list[Outcome]:
+    """The good answers that differ from what the same payload got alone."""
+    return [
+        outcome
+        for outcome in outcomes
+        if outcome.ok
+        and difference(orjson.loads(outcome.body), alone[outcome.payload.name]) > tolerance
+    ]
 
 
 def _of_numbers(a: list[float], b: list[float]) -> float:

@@ -70,13 +70,29 @@ class Backlog(Generic[Item, Part]):
                 zip(payloads, sizes_bytes or [0] * len(payloads), strict=True)
             )
         ]
-        self._check_room(tickets)
+        self.check_room(len(tickets), size_bytes=sum(ticket.size_bytes for ticket in tickets))
         if tickets and deadline_s is not None:
             self._check_time(tickets, deadline_s)
         self._open |= dict.fromkeys(tickets)
         self._bytes += sum(ticket.size_bytes for ticket in tickets)
         self._next_deadline = min(self._next_deadline, deadline)
         return tickets
+
+    def check_room(self, images: int, *, size_bytes: int = 0) -> None:
+        """Raise Overloaded unless there is room for so many images of so many bytes together."""
+        wait_s = max(len(self._open) * self.seconds_per_image, _LEAST_WAIT_S)
+        if len(self._open) + images > self._max_images:
+            raise Overloaded(
+                f"the queue has no room for {images} more: {len(self._open)} of "
+                f"{self._max_images} places are taken; try again in {wait_s:.1f} s",
+                retry_after_s=wait_s,
+            )
+        if self._open and self._bytes + size_bytes > self._max_bytes:
+            raise Overloaded(
+                f"the queue has no room for {size_bytes:,} bytes more: {self._bytes:,} of "
+                f"{self._max_bytes:,} are taken; try again in {wait_s:.1f} s",
+                retry_after_s=wait_s,
+            )
 
     def remove(self, ticket: Ticket[Item, Part]) -> None:
         """Give a place back."""
@@ -105,22 +121,6 @@ class Backlog(Generic[Item, Part]):
         newest = (end - (self._last_end if was_busy else begin)) / batch.images
         self.seconds_per_image = smoothed(self.seconds_per_image, newest)
         self._last_end = end
-
-    def _check_room(self, tickets: Sequence[Ticket[Item, Part]]) -> None:
-        wait_s = max(len(self._open) * self.seconds_per_image, _LEAST_WAIT_S)
-        if len(self._open) + len(tickets) > self._max_images:
-            raise Overloaded(
-                f"the queue has no room for {len(tickets)} more: {len(self._open)} of "
-                f"{self._max_images} places are taken; try again in {wait_s:.1f} s",
-                retry_after_s=wait_s,
-            )
-        size = sum(ticket.size_bytes for ticket in tickets)
-        if self._open and self._bytes + size > self._max_bytes:
-            raise Overloaded(
-                f"the queue has no room for {size:,} bytes more: {self._bytes:,} of "
-                f"{self._max_bytes:,} are taken; try again in {wait_s:.1f} s",
-                retry_after_s=wait_s,
-            )
 
     def _check_time(self, tickets: Sequence[Ticket[Item, Part]], deadline_s: float) -> None:
         ahead = sum(ticket.due <= tickets[-1].due for ticket in self._open)

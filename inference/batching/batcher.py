@@ -83,6 +83,12 @@ class MicroBatcher(Generic[Item, Part]):
         with self._changed:
             return self._backlog.load(self._clock())
 
+    def check_room(self) -> None:
+        """Raise what `admit` would raise for one payload more, however small."""
+        with self._changed:
+            self._check_open()
+            self._backlog.check_room(1)
+
     def admit(
         self,
         payloads: Sequence[Any],
@@ -97,10 +103,7 @@ class MicroBatcher(Generic[Item, Part]):
         time, or the batcher is closed, and DeviceLost after the device was.
         """
         with self._changed:
-            if self._lost is not None:
-                raise DeviceLost(self._lost)
-            if self._closed:
-                raise Overloaded("the server is stopping", retry_after_s=1.0)
+            self._check_open()
             tickets = self._backlog.admit(
                 payloads,
                 now=self._clock(),
@@ -145,6 +148,12 @@ class MicroBatcher(Generic[Item, Part]):
             self._changed.notify_all()
         if threading.current_thread() is not self._thread:  # on_device_lost may close it, too
             self._thread.join()
+
+    def _check_open(self) -> None:
+        if self._lost is not None:
+            raise DeviceLost(self._lost)
+        if self._closed:
+            raise Overloaded("the server is stopping", retry_after_s=1.0)
 
     def _end(self, ticket: Ticket[Item, Part]) -> bool:
         """Free a place; always before its future is done, so that who sees the end may submit."""

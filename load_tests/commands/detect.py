@@ -4,8 +4,10 @@ import asyncio
 from statistics import median
 from typing import Annotated, Any
 
+import orjson
 import typer
 
+from load_tests.answers import changed_answers
 from load_tests.client import Target, check
 from load_tests.loops import closed_loop
 from load_tests.options import Duration, Images, Out, Rounds, Timeout, numbers
@@ -25,24 +27,34 @@ def detect(
     clients: Annotated[int, typer.Option(min=1)] = 16,
     rounds: Rounds = 2,
     duration: Duration = 15.0,
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Relative, of the answers.")] = 1e-3,
     timeout: Timeout = 120.0,
     out: Out = None,
 ) -> None:
-    """Closed loop with photos of several sizes, neighbours always of another size."""
+    """Photos of several sizes side by side: the answers must be those given alone."""
     sides = numbers(sizes)
     extra: dict[str, Any] = {"settings": {"tile_grid_size": tiles}} if tiles else {}
     photos = [resized(photo, side) for photo in photos_from(images)[:8] for side in sides]
     payloads = [as_json(photo, **extra) for photo in photos]
-    for address in url:
-        check(Target(address, timeout_s=timeout), payloads[0])
+    targets = {address: Target(address, timeout_s=timeout) for address in url}
+    alone = {
+        address: {payload.name: orjson.loads(check(target, payload).body) for payload in payloads}
+        for address, target in targets.items()
+    }
     with reporting("detect", out, url=url[0]) as report:
         for turn in range(rounds):
             for address in url:
-                target = Target(address, timeout_s=timeout)
                 before = batch_buckets(address)
                 measured = asyncio.run(
-                    closed_loop(target, payloads, clients=clients, duration_s=duration)
+                    closed_loop(
+                        targets[address],
+                        payloads,
+                        clients=clients,
+                        duration_s=duration,
+                        keep_body=True,
+                    )
                 )
+                changed = changed_answers(measured.outcomes, alone[address], tolerance=tolerance)
                 report.add(
                     {
                         **{"round": turn, "server": address, "clients": clients},
@@ -57,6 +69,7 @@ def detect(
                             )[0]
                             for side in sides
                         },
+                        "differ": len(changed),
                         "batches": batch_histogram(before, batch_buckets(address)),
                         "stages_ms": stages_ms(measured.due),
                     }
@@ -68,5 +81,8 @@ def detect(
             for address in url
         }
         report.findings["images/s"] = rates
+        report.checks["answers equal those given alone"] = not any(
+            row["differ"] for row in report.rows
+        )
         for address in url[1:]:
             report.findings[f"{url[0]} ÷ {address}"] = rates[url[0]] / rates[address]

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import orjson
 import typer
 
-from load_tests.answers import difference
+from load_tests.answers import changed_answers
 from load_tests.client import Target, check
 from load_tests.loops import closed_loop
 from load_tests.options import Duration, Images, Out, Timeout, Url
-from load_tests.outcomes import Outcome
 from load_tests.payloads import Payload, as_json, damaged, photos_from
 from load_tests.report import reporting
 from load_tests.summary import summarize
@@ -67,16 +66,4 @@ def spread(good: Sequence[Payload], bad: Sequence[Payload], *, fraction: float) 
     return [
         bad[turn // step] if turn % step == step - 1 else good[turn % len(good)]
         for turn in range(total)
-    ]
-
-
-def changed_answers(
-    outcomes: Sequence[Outcome], alone: Mapping[str, Any], *, tolerance: float
-) -> list[Outcome]:
-    """The good answers that differ from the one that the same image got alone."""
-    return [
-        outcome
-        for outcome in outcomes
-        if outcome.ok
-        and difference(orjson.loads(outcome.body), alone[outcome.payload.name]) > tolerance
     ]

@@ -52,8 +52,11 @@ def test_a_full_queue_refuses_all_of_a_request_and_says_when_it_will_be_empty() 
     ) as refusal:
         queue.admit(["d", "e"], now=0.0)
     assert refusal.value.retry_after_s == pytest.approx(3 * 2.0)
+    queue.check_room(1)
     queue.admit(["d"], now=0.0)
     assert len(queue) == 4
+    with pytest.raises(Overloaded, match=r"no room for 1 more: 4 of 4 places"):
+        queue.check_room(1)
 
 
 def test_more_bytes_than_the_budget_are_refused_unless_nobody_is_there() -> None:

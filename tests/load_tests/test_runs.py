@@ -115,6 +115,7 @@ def test_detect_has_a_latency_for_each_size(run: Run) -> None:
     assert code == 0
     assert all(set(row["p50_ms by size"]) == {"32", "96"} for row in facts["rows"])
     assert all(latency >= 10 for row in facts["rows"] for latency in row["p50_ms by size"].values())
+    assert facts["checks"] == {"answers equal those given alone": True}
 
 
 def test_coldstart_is_ready_before_it_scores(run: Run) -> None:
