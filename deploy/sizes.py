@@ -15,12 +15,22 @@ def installed_sizes(build_file: Path) -> dict[str, int]:
 
     A package that is not installed here counts as -1. Raises UsageError for no build file.
     """
+    packages = installed_packages(build_file)
+    sizes = {name: _size(found) if found else -1 for name, found in packages.items()}
+    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+
+
+def installed_packages(build_file: Path) -> dict[str, Distribution | None]:
+    """Return what the file names and what that needs; None for a package not installed here.
+
+    Raises UsageError for no build file.
+    """
     try:
         packages = yaml.safe_load(build_file.read_text(encoding="utf-8"))["python"]["packages"]
         wanted = [Requirement(package) for package in packages]
     except (OSError, yaml.YAMLError, KeyError, TypeError, InvalidRequirement):
         raise UsageError(f"{build_file} is no build file with python: packages:") from None
-    sizes: dict[str, int] = {}
+    found_packages: dict[str, Distribution | None] = {}
     seen: set[str] = set()
     while wanted:
         requirement = wanted.pop()
@@ -31,11 +41,11 @@ def installed_sizes(build_file: Path) -> dict[str, int]:
         try:
             found = distribution(name)
         except PackageNotFoundError:
-            sizes[name] = -1
+            found_packages[name] = None
             continue
-        sizes[name] = _size(found)
+        found_packages[name] = found
         wanted += _needed(found.requires or (), requirement.extras)
-    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+    return found_packages
 
 
 def _needed(requirements: Iterable[str], extras: Collection[str]) -> list[Requirement]:

@@ -1,25 +1,18 @@
 """An image to what the network sees. Validation, the server and explanations share this file."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference.resize import resize_region
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 ResizeMode = Literal["short_side", "whole"]
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
-_RESAMPLING: Mapping[Interpolation, Image.Resampling] = {
-    "nearest": Image.Resampling.NEAREST,
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "hamming": Image.Resampling.HAMMING,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 
 
 def resize_and_crop(
@@ -43,10 +36,11 @@ def resize_and_crop(
     across, down = (width, height) if mode == "whole" else (short, short)
     left, right = _crop_span(width, across, resize_size, crop_size)
     top, bottom = _crop_span(height, down, resize_size, crop_size)
-    crop = Image.fromarray(image_rgb).resize(
-        (crop_size, crop_size), _RESAMPLING[interpolation], box=(left, top, right, bottom)
-    )
-    return np.asarray(crop)
+    box, size = (left, top, right, bottom), (crop_size, crop_size)
+    if interpolation == "nearest":
+        crop = Image.fromarray(image_rgb).resize(size, Image.Resampling.NEAREST, box=box)
+        return np.asarray(crop)
+    return resize_region(image_rgb, box, size, interpolation)
 
 
 def _crop_span(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xai.compiled import compiled
+from inference.compiled import compiled
 
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int32]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xai.compiled import compiled
+from inference.compiled import compiled
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]

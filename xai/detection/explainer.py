@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.candidates import Candidates
-from inference.canvas import resize
-from inference.detect import View, views_of
+from inference.canvas import Geometry, resize
+from inference.detect import View, layout, views_of
 from inference.errors import BadRequest, ExplanationFailed
 from inference.evidence import Evidence, Grid
 from inference.families import detector_named
@@ -106,6 +106,18 @@ class DetectorExplainer:
             maps = _means_of_regions(maps, small_rgb, fast=parameters.xrai_fast)
         return DetectorExplanation(small_rgb, seen.found, explained, tuple(maps))
 
+    @torch.no_grad()
+    def propose(self, images_rgb: NDArray[np.uint8]) -> tuple[Candidates, Geometry]:
+        """What the network proposes for images (N, H, W, 3), each as a whole, without tiles.
+
+        Thresholds and NMS have not chosen yet; boxes are in canvas pixels, and the geometry, that
+        of all canvases, tells where they lie on the images.
+        """
+        canvases = [layout(self._settings)(image, None) for image in images_rgb]
+        pixels = np.stack([canvas.pixels for canvas in canvases])
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return self._decoded(self._normalized(pixels)), canvases[0].geometry
+
     def _algorithm(self, parameters: XaiParameters) -> str:
         algorithm = parameters.xai_algorithm or self._algorithms[0]
         if algorithm not in self._algorithms:
@@ -119,9 +131,16 @@ class DetectorExplainer:
         return self._family.read_evidence(self._network, self._canvas(view))
 
     def _canvas(self, view: View) -> Tensor:
+        return self._normalized(view.canvas.pixels[None])
+
+    def _normalized(self, canvases: NDArray[np.uint8]) -> Tensor:
         preprocessing = self._facts.preprocessing
-        pixels = normalize(view.canvas.pixels[None], mean=preprocessing.mean, std=preprocessing.std)
+        pixels = normalize(canvases, mean=preprocessing.mean, std=preprocessing.std)
         return torch.from_numpy(pixels).to(self._device)
+
+    def _decoded(self, canvases: Tensor) -> Candidates:
+        outputs = self._network(canvases)
+        return self._family.decode(outputs if isinstance(outputs, tuple) else (outputs,))
 
     def _cell_maps(
         self,
@@ -169,9 +188,7 @@ class DetectorExplainer:
 
         @torch.no_grad()
         def find(masks: Tensor) -> Candidates:
-            canvases = (pixels * masks.to(self._device)[:, None] - mean) / std
-            outputs = self._network(canvases)
-            return self._family.decode(outputs if isinstance(outputs, tuple) else (outputs,))
+            return self._decoded((pixels * masks.to(self._device)[:, None] - mean) / std)
 
         maps = drise(
             find,

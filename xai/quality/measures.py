@@ -33,10 +33,14 @@ MEASURES = (
         "insertion",
         "insertion",
         "higher",
-        "mean probability while the image appears in a blurred one",
+        "mean probability, of objects overlap times score, while the image appears in a blurred "
+        "one, most important pixels first",
     ),
     Measure(
-        "deletion", "deletion", "lower", "mean probability while pixels turn to the mean colour"
+        "deletion",
+        "deletion",
+        "lower",
+        "the same while the most important pixels turn to the mean colour",
     ),
     Measure(
         "road",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from inference.html_page import document, table
+from inference.types import CLASSIFICATION_TASKS
 from xai.quality.charts import Line, legend, line_chart
 from xai.quality.evaluate import Quality
 from xai.quality.measures import MEASURES
@@ -29,10 +30,12 @@ _CURVES = {
     "road_most": ("ROAD", "share of the pixels guessed, most important first: should fall"),
     "road_least": ("ROAD", "share of the pixels guessed, least important first: should stay"),
 }
+_OF_CLASSES = "Mean probability of the explained class"
+_OF_OBJECTS = "Mean overlap with the explained box times the score of its class"
 
 
 def page_html(quality: Quality, *, model: str) -> str:
-    """Return the page: the table, what each number means, and the curves of classifiers."""
+    """Return the page: the table, the curves, and what each number means."""
     heading = f"Explanations of {model}"
     facts = f"{quality.task.value} · {quality.images} images · seed {quality.seed}"
     return document(
@@ -51,13 +54,12 @@ def page_html(quality: Quality, *, model: str) -> str:
 
 
 def _charts(quality: Quality) -> Iterator[str]:
-    """Curves of the mean probability of the explained class."""
-    if not quality.rows[0].curves:
-        return
-    yield "<h2>Mean probability of the explained class</h2>"
+    """Curves of what the network says of the explained class or object."""
+    yield f"<h2>{_OF_CLASSES if quality.task in CLASSIFICATION_TASKS else _OF_OBJECTS}</h2>"
     yield legend([(row.method, row.is_reference) for row in quality.rows])
     yield '<div class="charts">'
-    for name, (chart, axis) in _CURVES.items():
+    for name in quality.rows[0].curves:
+        chart, axis = _CURVES[name]
         lines = []
         for row in quality.rows:
             values = row.curves[name]

@@ -11,6 +11,7 @@ from inference.schema import XaiParameters
 from inference.types import Task
 from tests.inference.images import encoded
 from tests.model_folders import write_detector_folder, write_model_folder
+from xai.detection.explainer import DetectorExplainer
 from xai.explainer import Explainer
 from xai.methods import METHODS
 from xai.quality.classifiers import STEPS, ClassifierJudge
@@ -20,6 +21,7 @@ from xai.quality.evaluate import evaluate
 from xai.quality.objects import LabelledObject
 from xai.quality.page import page_html
 from xai.quality.perturbation import exchange_curve, pixel_ranks
+from xai.quality.recognition import recognition
 from xai.quality.references import REFERENCES
 
 IMAGE = decode_image(encoded(1, size_wh=(60, 48)))
@@ -126,19 +128,48 @@ def detector(tmp_path_factory):
     )
 
 
-def test_a_detector_is_measured_on_the_objects_that_it_found(detector):
-    judge = DetectorJudge(detector, ("odam", "xrai"))
-    explainer = judge._explainer
-    found = explainer.explain(IMAGE, XaiParameters(xai_algorithm="odam")).found
+def found_object(detector):
+    """The surest object in IMAGE, and the same as a label."""
+    found = DetectorExplainer(detector).explain(IMAGE, XaiParameters(xai_algorithm="odam")).found
     x1, y1, x2, y2 = found.detections.boxes_xyxy[0] / np.tile(found.size_hw[::-1], 2)
     label = found.labels[found.detections.label_ids[0]]
-    item = LabelledObject(label, (float(x1), float(y1), float(x2), float(y2)))
+    return found, LabelledObject(label, (float(x1), float(y1), float(x2), float(y2)))
+
+
+def test_an_object_is_recognised_in_its_own_image_with_its_score(detector):
+    found, _ = found_object(detector)
+    detections = found.detections
+    image = torch.from_numpy(IMAGE).permute(2, 0, 1).float()[None]
+    explainer, box = DetectorExplainer(detector), detections.boxes_xyxy[0]
+    label_id = int(detections.label_ids[0])
+    assert recognition(explainer, box, label_id)(image) == pytest.approx(
+        detections.scores[:1], rel=1e-3
+    )
+    beside = box + np.float32(IMAGE.shape[1])  # where nothing of the image is
+    assert recognition(explainer, beside, label_id)(image) == 0
+
+
+def test_a_detector_is_measured_on_the_objects_that_it_found(detector):
+    judge = DetectorJudge(detector, ("odam", "xrai"))
+    _, item = found_object(detector)
     results = judge.measure(IMAGE, [item], (0,))
     assert list(results) == ["odam", "xrai", *REFERENCES]
     for measured in results.values():
-        assert set(measured.values) == {"pointing_game", "relevance_mass"}
+        faithfulness = ["insertion", "deletion"]
+        assert list(measured.values) == [*faithfulness, "pointing_game", "relevance_mass"]
+        assert list(measured.curves) == faithfulness
         assert all(0 <= value <= 1 for value in measured.values.values())
     assert judge.measure(IMAGE, [], (0,)) == {}
+
+
+def test_the_page_of_a_detector_has_its_curves(detector, tmp_path):
+    _, item = found_object(detector)
+    path = tmp_path / "1.png"
+    path.write_bytes(encoded(1, size_wh=(60, 48)))
+    quality = evaluate(detector, [Example(path, (item,))], ("odam",))
+    page = page_html(quality, model="boxes")
+    assert page.count("<polyline") == 2 * len(quality.rows)
+    assert "overlap with the explained box" in page
 
 
 def test_a_detector_that_finds_nothing_is_an_error_that_says_so(detector, examples):

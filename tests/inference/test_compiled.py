@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from xai.compiled import compiled
+from inference.compiled import compiled
 
 
 def without_a_file() -> Callable[[int], int]:
