@@ -75,6 +75,15 @@ def small_objects(
 
 
 @app.command()
+def resizing(rounds: Rounds = 7) -> None:
+    """A classifier's resize and crop against Pillow's, which gives the same pixels."""
+    from benchmarks.resizing import compare_resizing
+
+    _say_where()
+    compare_resizing(rounds=rounds)
+
+
+@app.command()
 def model_folder(
     family: str,
     folder: Path,

@@ -18,7 +18,7 @@ Result = ClassScores | ObjectsFound
 class Pipeline(Protocol):
     """One task's way through a loaded model. An item is what takes one place in a batch.
 
-    `prepare` and `finish` are called from several threads, `run` from one.
+    `prepare` and `finish` are called from several threads, `run` from one per lane of the engine.
     """
 
     engine: Engine

@@ -1,4 +1,4 @@
-"""The thread that owns the model, and the lock around what waits for it."""
+"""The threads that run the model, and the lock around what waits for them."""
 
 import logging
 import math
@@ -20,7 +20,7 @@ log = logging.getLogger("sightline")
 
 
 class MicroBatcher(Generic[Item, Part]):
-    """Feeds one model from one thread. Safe to call from any thread.
+    """Feeds one model from one thread, or from `lanes` of them. Safe to call from any thread.
 
     A ticket is one image: admitted, prepared into items (itself, or its tiles), run, finished. Its
     place is free again when its future is done, and cancelling the future is one way to that.
@@ -50,6 +50,7 @@ class MicroBatcher(Generic[Item, Part]):
         weight: Callable[[Hashable], float] = lambda key: 1,
         max_weight: float = math.inf,
         costs: Costs,
+        lanes: int = 1,
         max_queue: int = 256,
         max_bytes: float = math.inf,
         seconds_per_image: float = 0.0,
@@ -57,7 +58,7 @@ class MicroBatcher(Generic[Item, Part]):
         on_device_lost: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         `on_run` gets the tickets whose items have all been in the model and must end each of them;
         by default they succeed with their parts.
@@ -75,8 +76,12 @@ class MicroBatcher(Generic[Item, Part]):
         self._schedule: Schedule[Item, Part] = Schedule(costs, weight=weight, max_weight=max_weight)
         self._closed = False
         self._lost: str | None = None
-        self._thread = threading.Thread(target=self._serve, name="model", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"model {i}", daemon=True)
+            for i in range(lanes)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def load(self) -> Load:
         """Tickets admitted and not yet done, and the age of the oldest."""
@@ -142,12 +147,13 @@ class MicroBatcher(Generic[Item, Part]):
             ticket.future.set_exception(error)
 
     def close(self) -> None:
-        """Admit nothing more, finish what was admitted, and end the thread."""
+        """Admit nothing more, finish what was admitted, and end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:  # on_device_lost may close it, too
-            self._thread.join()
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # on_device_lost may close it, too
+                thread.join()
 
     def _check_open(self) -> None:
         if self._lost is not None:
@@ -231,9 +237,11 @@ class MicroBatcher(Generic[Item, Part]):
 
     def _abandon(self, reason: str) -> None:
         with self._changed:
+            is_known = self._lost is not None
             self._closed = True
             self._lost = reason
             tickets = self._backlog.tickets()
         for ticket in tickets:
             self.fail(ticket, DeviceLost(reason))
-        self._on_device_lost()
+        if not is_known:  # other lanes lose it as well
+            self._on_device_lost()

@@ -19,10 +19,14 @@ Outputs = Sequence[Any]  # arrays in the order of the graph, NumPy's or torch's,
 
 
 class Engine(Protocol):
-    """A model on a device. Called by one thread at a time."""
+    """A model on a device. Called by at most `lanes` threads at a time.
+
+    With several lanes single images are the best batches: each call takes a part of the cores.
+    """
 
     name: str
     device: str
+    lanes: int
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3), RGB and not yet normalised, to what the network computes."""

@@ -1,9 +1,9 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,41 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
-    """A session of one thread, and the threads that run it at the same time."""
+_LANES = {True: 8, False: 2}  # at most, of classifiers and of detectors, whose canvases are large
 
-    session: ort.InferenceSession
-    threads: ThreadPoolExecutor
+
+class Narrow:
+    """A session that leaves cores to others, for images that are not alone.
+
+    A network of many small layers gains little from threads that help within a layer and wait for
+    each other after it; whole images need not wait.
+    """
+
+    def __init__(self, session: ort.InferenceSession, *, lanes: int) -> None:
+        self.session = session
+        self.lanes = lanes
+        self.threads = ThreadPoolExecutor(lanes, "onnxruntime")
+        self._running = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Run an image in the block; whether it begins alone."""
+        with self._lock:
+            self._running += 1
+            is_alone = self._running == 1
+        try:
+            yield is_alone
+        finally:
+            with self._lock:
+                self._running -= 1
 
 
 class OnnxEngine:
     """An onnxruntime session on a CPU, and a second one for the mask head where there is one.
 
-    With side_by_side, a batch's images run one by one, as many at a time as there are threads. A
-    network of many small layers gains little from threads that help within a layer and wait for
-    each other after it; whole images need not wait.
+    With `narrow` as many threads may call it at a time as that has lanes: an image that begins
+    alone has all cores, others a lane each. A classifier's batch takes the lanes by itself.
     """
 
     name = "onnxruntime"
@@ -50,21 +71,29 @@ class OnnxEngine:
         *,
         preprocessing: Preprocessing,
         mask_session: ort.InferenceSession | None = None,
-        side_by_side: SideBySide | None = None,
+        narrow: Narrow | None = None,
+        has_rows: bool = True,
     ) -> None:
+        """has_rows: each output has a row per image, so that those of single images are joined."""
         self._session = session
         self._input = session.get_inputs()[0].name
         self._preprocessing = preprocessing
         self._mask_session = mask_session
-        self._side_by_side = side_by_side
+        self._narrow = narrow
+        self._has_rows = has_rows
+        self.lanes = narrow.lanes if narrow else 1
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3) to the graph's outputs as NumPy arrays."""
-        if self._side_by_side is None or len(images_nhwc) == 1:
+        if self._narrow is None:
             return self._forward(self._session, images_nhwc)
-        forward = partial(self._forward, self._side_by_side.session)
-        parts = self._side_by_side.threads.map(forward, images_nhwc[:, None])
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        if len(images_nhwc) > 1 and self._has_rows:
+            forward = partial(self._forward, self._narrow.session)
+            parts = self._narrow.threads.map(forward, images_nhwc[:, None])
+            return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        with self._narrow.turn() as is_alone:
+            session = self._session if is_alone else self._narrow.session
+            return self._forward(session, images_nhwc)
 
     def _forward(self, session: ort.InferenceSession, images_nhwc: NDArray[np.uint8]) -> Outputs:
         batch = normalize(images_nhwc, mean=self._preprocessing.mean, std=self._preprocessing.std)
@@ -112,15 +141,18 @@ def load(folder: ModelFolder, *, device: str, threads: int) -> Engine:
         from inference.engine.onnx_gpu_engine import OnnxGpuEngine  # needs torch
 
         return OnnxGpuEngine(session, preprocessing=preprocessing, mask_session=mask_session)
-    side_by_side = None
-    if threads > 1 and folder.facts.task in CLASSIFICATION_TASKS:
-        narrow = _open_session(folder.onnx_path, device=device, threads=1)
-        side_by_side = SideBySide(narrow, ThreadPoolExecutor(threads, "onnxruntime"))
+    is_classifier = folder.facts.task in CLASSIFICATION_TASKS
+    lanes = min(threads, _LANES[is_classifier])
+    narrow = None
+    if lanes > 1:
+        session_of_lane = _open_session(folder.onnx_path, device=device, threads=threads // lanes)
+        narrow = Narrow(session_of_lane, lanes=lanes)
     return OnnxEngine(
         session,
         preprocessing=preprocessing,
         mask_session=mask_session,
-        side_by_side=side_by_side,
+        narrow=narrow,
+        has_rows=is_classifier,
     )
 
 

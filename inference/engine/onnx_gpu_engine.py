@@ -23,6 +23,7 @@ class OnnxGpuEngine:
 
     name = "onnxruntime"
     device = "cuda"
+    lanes = 1
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ class TorchEngine:
     batches as CUDA graphs.
     """
 
+    lanes = 1
+
     def __init__(
         self,
         network: nn.Module,

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +186,19 @@ def test_images_side_by_side_are_those_of_one_batch(folder: ModelFolder, count: 
     )
     expected = logits_of(one, crops(count))
     np.testing.assert_allclose(logits_of(several, crops(count)), expected, rtol=0, atol=1e-5)
+
+
+def test_images_of_several_threads_take_lanes_and_stay_the_same(folder: ModelFolder) -> None:
+    engine = load_engine(folder, name="onnxruntime", device="cpu", threads=2)
+    assert engine.lanes == 2
+    images = crops(24)
+    expected = logits_of(load_engine(folder, name="onnxruntime", device="cpu", threads=1), images)
+    with ThreadPoolExecutor(engine.lanes) as pool:
+        found = list(pool.map(lambda image: logits_of(engine, image[None]), images))
+    np.testing.assert_allclose(np.concatenate(found), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 64])
+def test_lanes_share_the_cores(folder: ModelFolder, threads: int) -> None:
+    engine = load_engine(folder, name="onnxruntime", device="cpu", threads=threads)
+    assert engine.lanes == min(threads, 8)
