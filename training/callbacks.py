@@ -15,6 +15,7 @@ from inference.errors import UsageError
 from training.metrics_file import MetricsFile
 
 LOG = logging.getLogger(__name__)
+_STARVING = 0.2  # share of an epoch spent waiting for images that is worth a remark
 
 
 class EarlyStopping(Callback):
@@ -90,13 +91,18 @@ class OurSignals(Callback):
 
 
 class EpochLog(Callback):
-    """Append one row per epoch to metrics.jsonl and log it as one line."""
+    """Append one row per epoch to metrics.jsonl and log it as one line.
+
+    `seconds` is the whole epoch's time, `data_seconds` what training steps waited for their images.
+    """
 
     def __init__(self, path: Path, *, primary_metric: str, hidden: Set[str]) -> None:
         self._file = MetricsFile(path)
         self._primary = primary_metric
         self._hidden = hidden
         self._started = 0.0
+        self._step_ended = 0.0
+        self._waited_s = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop rows of epochs that a killed run had not yet saved in a checkpoint."""
@@ -105,7 +111,20 @@ class EpochLog(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
-        self._started = time.monotonic()
+        self._started = self._step_ended = time.monotonic()
+        self._waited_s = 0.0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the time since the last step: the batch was not there before."""
+        self._waited_s += time.monotonic() - self._step_ended
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The next batch is wanted from now on."""
+        self._step_ended = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write and log the epoch. Raises UsageError when its loss is not finite."""
@@ -119,6 +138,7 @@ class EpochLog(Callback):
             "step": trainer.global_step,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": time.monotonic() - self._started,
+            "data_seconds": self._waited_s,
             **values,
         }
         if trainer.is_global_zero:
@@ -135,4 +155,6 @@ class EpochLog(Callback):
         if self._primary in row:
             parts.append(f"{self._primary} {row[self._primary]:.4f}")
         parts.append(f"{row['seconds']:.1f} s")
+        if (share := row["data_seconds"] / row["seconds"]) > _STARVING:
+            parts.append(f"{share:.0%} of it waiting for images: see number_of_workers")
         LOG.info("  ".join(parts))

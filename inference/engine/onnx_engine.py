@@ -24,8 +24,8 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "cuda": ("CUDAExecutionProvider", {"use_tf32": "0"}),
 }
 
-
-_LANES = {True: 8, False: 2}  # at most, of classifiers and of detectors, whose canvases are large
+_CLASSIFIER_LANES = 8
+_DETECTOR_LANES = 2  # canvases are large
 
 
 class Narrow:
@@ -142,7 +142,7 @@ def load(folder: ModelFolder, *, device: str, threads: int) -> Engine:
 
         return OnnxGpuEngine(session, preprocessing=preprocessing, mask_session=mask_session)
     is_classifier = folder.facts.task in CLASSIFICATION_TASKS
-    lanes = min(threads, _LANES[is_classifier])
+    lanes = min(threads, _CLASSIFIER_LANES if is_classifier else _DETECTOR_LANES)
     narrow = None
     if lanes > 1:
         session_of_lane = _open_session(folder.onnx_path, device=device, threads=threads // lanes)

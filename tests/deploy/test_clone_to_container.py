@@ -98,15 +98,15 @@ def check_server(python: Path, context: Path, *, photo: Path) -> None:
         },
     )
     try:
-        client = Client(url, KEY)
-        client.wait_until_ready()
-        result = client.score(str(photo), explain="xrai")
+        with Client(url, KEY) as client:
+            client.wait_until_ready()
+            result = client.score(str(photo), explain="xrai")
+            versions = client.info()["versions"]
         assert {name for name, _ in labels(result)} == {"ball", "bottle", "leaf", "mug"}
         assert pictures(result)[0], result
-        versions = client.info()["versions"]
         assert {"torch", "onnxruntime", "bentoml"} <= set(versions)
-        with pytest.raises(ServerSaid, match="401"):
-            Client(url, "another").score(str(photo))
+        with Client(url, "another") as stranger, pytest.raises(ServerSaid, match="401"):
+            stranger.score(str(photo))
     finally:
         process.terminate()
         assert process.wait(60) == 0

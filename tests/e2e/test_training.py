@@ -26,7 +26,7 @@ TRIAL = "trials/000"
 def metric_rows(run_folder):
     """All rows without what a clock decides."""
     rows = MetricsFile(run_folder / TRIAL / "metrics.jsonl").rows()
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
 
 
 def wait_for_epochs(run_folder, count):
@@ -53,6 +53,11 @@ def test_a_run_leaves_everything_that_the_design_names(runs):
     parity = json.loads((trial / "parity.json").read_text())
     assert set(parity) == {"torch", "onnxruntime"}
     assert max(parity.values()) <= 1e-4
+
+
+def test_epochs_tell_how_long_they_waited_for_images(runs):
+    rows = MetricsFile(runs / "small/whole" / TRIAL / "metrics.jsonl").rows()
+    assert all(0 < row["data_seconds"] < row["seconds"] for row in rows)
 
 
 def test_the_model_folder_tells_where_it_came_from(runs):

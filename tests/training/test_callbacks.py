@@ -1,6 +1,13 @@
-import pytest
+import logging
+import time
 
-from training.callbacks import EarlyStopping
+import lightning
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from training.callbacks import EarlyStopping, EpochLog
+from training.metrics_file import MetricsFile
 
 
 def evaluations_until_stop(values, *, patience, delay):
@@ -35,3 +42,54 @@ def test_early_stopping_goes_on_counting_after_a_restart():
     after.load_state_dict(before.state_dict())
     after.update(0.4)
     assert after.is_over()
+
+
+class Line(lightning.LightningModule):
+    """Learns one number."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch, _):
+        time.sleep(0.02)
+        loss = (batch - self.value).square().mean()
+        self.log("train_loss", loss)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Images(list):
+    """Numbers that take their time."""
+
+    def __init__(self, seconds):
+        super().__init__([1.0, 2.0, 3.0, 4.0])
+        self.seconds = seconds
+
+    def __getitem__(self, place):
+        time.sleep(self.seconds)
+        return super().__getitem__(place)
+
+
+@pytest.mark.parametrize(("seconds", "says_so"), [(0.0, False), (0.05, True)])
+def test_an_epoch_that_waits_for_its_images_says_so(tmp_path, seconds, says_so):
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("training.callbacks")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    log = EpochLog(tmp_path / "metrics.jsonl", primary_metric="accuracy", hidden=set())
+    try:
+        lightning.Trainer(
+            max_epochs=1, callbacks=[log], logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
+        ).fit(Line(), DataLoader(Images(seconds), batch_size=2))  # fmt: skip
+    finally:
+        logger.removeHandler(handler)
+    (row,) = MetricsFile(tmp_path / "metrics.jsonl").rows()
+    assert 4 * seconds <= row["data_seconds"] < row["seconds"]
+    (line,) = lines
+    assert ("of it waiting for images: see number_of_workers" in line) is says_so
