@@ -1,4 +1,4 @@
-"""Pillow's anti-aliased resize of 8-bit RGB images, bit for bit, for a quarter to a half of its time.
+"""Pillow's anti-aliased resize of 8-bit RGB images, bit for bit, and two to four times as fast.
 
 First the columns, then the rows become weighted sums of their neighbours, with weights in fixed
 point, each rounded to 8 bits. Sums of whole rows are what processors do many of at once; Pillow
