@@ -61,14 +61,12 @@ class Predictor:
     """A loaded and warmed-up model. Safe to call from any thread and from asyncio.
 
     Images are decoded and resized on `decode_threads` threads, by default one per usable core,
-    while one thread runs the model in batches, or one per lane of the engine runs single images;
-    the most urgent image goes first in both. Memory is bounded: the encoded images admitted take
-    at most 512 MiB, and decoding waits until the pixels and canvases in use leave room in another
-    512 MiB (more where more than 14 threads decode). An image larger than either passes alone.
+    while one thread runs the model in batches, or one per lane runs single images; the most
+    urgent image goes first in both. Memory is bounded: the encoded images admitted take
+    at most 512 MiB, pixels and canvases in use about as much; a larger image passes alone.
 
     Only an image that waits is dropped at its deadline; one that fails, fails alone. When the
-    device is lost all futures fail with DeviceLost, so does every later call, and
-    `on_device_lost` is called once: replace the process.
+    device is lost all futures and later calls fail with DeviceLost, and `on_device_lost` is called.
     """
 
     def __init__(
@@ -106,9 +104,8 @@ class Predictor:
         self._finishers = ThreadPoolExecutor(usable_cores(), "finish")
         self._pixel_bytes = ByteBudget(max(_PIXEL_BYTES, self._threads * _PHOTO_BYTES))
         lanes = min(self._pipeline.engine.lanes, self.max_batch)
-        warm = warm_up(
-            self._pipeline, folder.settings, max_batch=self.max_batch if lanes == 1 else 1
-        )
+        batch = self.max_batch if lanes == 1 else 1
+        warm = warm_up(self._pipeline, folder.settings, max_batch=batch)
         self._batcher: MicroBatcher[Any, Any] = MicroBatcher(
             self._pipeline.run,
             key=self._pipeline.key,
