@@ -73,6 +73,7 @@ class Images(list):
         return super().__getitem__(place)
 
 
+@pytest.mark.filterwarnings("ignore:.*(LeafSpec|many workers|logging interval)")
 @pytest.mark.parametrize(("seconds", "says_so"), [(0.0, False), (0.05, True)])
 def test_an_epoch_that_waits_for_its_images_says_so(tmp_path, seconds, says_so):
     lines = []
