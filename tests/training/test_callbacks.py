@@ -1,4 +1,3 @@
-import logging
 import time
 
 import lightning
@@ -75,22 +74,15 @@ class Images(list):
 
 @pytest.mark.filterwarnings("ignore:.*(LeafSpec|many workers|logging interval)")
 @pytest.mark.parametrize(("seconds", "says_so"), [(0.0, False), (0.05, True)])
-def test_an_epoch_that_waits_for_its_images_says_so(tmp_path, seconds, says_so):
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger = logging.getLogger("training.callbacks")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+def test_an_epoch_that_waits_for_its_images_says_so(tmp_path, listen, seconds, says_so):
+    said = listen("training.callbacks")
     log = EpochLog(tmp_path / "metrics.jsonl", primary_metric="accuracy", hidden=set())
-    try:
-        lightning.Trainer(
-            max_epochs=1, callbacks=[log], logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
-        ).fit(Line(), DataLoader(Images(seconds), batch_size=2))  # fmt: skip
-    finally:
-        logger.removeHandler(handler)
+    lightning.Trainer(
+        max_epochs=1, callbacks=[log], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
+    ).fit(Line(), DataLoader(Images(seconds), batch_size=2))  # fmt: skip
     (row,) = MetricsFile(tmp_path / "metrics.jsonl").rows()
     assert 4 * seconds <= row["data_seconds"] < row["seconds"]
-    (line,) = lines
-    assert ("of it waiting for images: see number_of_workers" in line) is says_so
+    (record,) = said
+    starved = "of it waiting for images: see number_of_workers" in record.message
+    assert starved is says_so

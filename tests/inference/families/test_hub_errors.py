@@ -4,10 +4,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from logging.handlers import QueueHandler
+from collections.abc import Callable
 from pathlib import Path
-from queue import Queue
 
 import pytest
 import yaml
@@ -83,22 +81,11 @@ def test_public_weights_that_cannot_be_fetched_are_refused(tmp_path: Path) -> No
     assert done.stdout.count("refused") == 9
 
 
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
-    """What the substitutes' own logger says, wherever earlier tests have sent its records."""
-    log = logging.getLogger("inference.families.mmdetection")
-    monkeypatch.setattr(log, "disabled", False)
-    records: Queue[logging.LogRecord] = Queue()
-    handler = QueueHandler(records)
-    log.addHandler(handler)
-    yield records.queue
-    log.removeHandler(handler)
-
-
 @pytest.mark.parametrize("beginning", SUBSTITUTES)
 def test_names_of_mmdetection_are_substituted_loudly(
-    beginning: str, said: list[logging.LogRecord]
+    beginning: str, listen: Callable[[str], list[logging.LogRecord]]
 ) -> None:
+    said = listen("inference.families.mmdetection")
     name, substitute = f"mmd-3x-{beginning}_loud", FAMILIES[SUBSTITUTES[beginning]]
     (task,) = substitute.tasks
     assert resolve({"model_name": name, "pretrained": False}, task=task).model_name == name
