@@ -221,6 +221,7 @@ class Scorer:
             device=ARGUMENTS.device,
             max_batch=ARGUMENTS.max_batch,
             max_queue=ARGUMENTS.max_queue,
+            max_wait_s=ARGUMENTS.max_wait_s,
             on_device_lost=self._on_device_lost,
         )
 

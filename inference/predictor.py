@@ -1,6 +1,7 @@
 """Encoded images to predictions: decode pool, preprocessing, micro-batcher, model, finishing."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -77,6 +78,7 @@ class Predictor:
         device: str = "auto",
         max_batch: int | None = None,
         max_queue: int = 256,
+        max_wait_s: float = math.inf,
         decode_threads: int | None = None,
         on_device_lost: Callable[[], None] | None = None,
     ) -> None:
@@ -114,6 +116,7 @@ class Predictor:
             costs=warm.costs,
             lanes=lanes,
             max_queue=max_queue,
+            max_wait_s=max_wait_s,
             max_bytes=_ENCODED_BYTES,
             seconds_per_image=warm.costs.seconds_per_item(warm.key, at_most=self.max_batch),
             on_run=self._finish_soon,
@@ -144,7 +147,8 @@ class Predictor:
         """Admit all images or none; each future gets its own result or its own error.
 
         `settings`, one per image, replaces the model folder's; `deadline_s` is in seconds from now.
-        Raises Overloaded when there is no room for them or not enough time. Futures fail with an
+        Raises Overloaded when there is no room for them, when they would wait for longer than
+        `max_wait_s` (and for more than 32 images), or not enough time. Futures fail with an
         InputError for bytes that are no image, with OSError for files that cannot be read, with
         DeadlineExceeded when it comes before the model; cancelling one drops its image.
         """
@@ -208,17 +212,13 @@ class Predictor:
         self, image: Source, settings: Settings | None, *, may_fail: bool
     ) -> "Future[Prediction] | None":
         """Admit an image of a folder; None when there is no room, unless that may fail."""
+        wanted = settings or self.folder.settings
         try:
-            (future,) = self.submit(
-                [image],
-                settings=[settings or self.folder.settings],
-                priority=Priority.FOLDER,
-            )
+            return self.submit([image], settings=[wanted], priority=Priority.FOLDER)[0]
         except Overloaded:
             if may_fail:
                 raise
             return None
-        return future
 
     def _prepare_next(self) -> None:
         """Prepare the most urgent image, which need not be the one that this call is for."""

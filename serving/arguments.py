@@ -22,6 +22,9 @@ class Arguments(BaseModel):
     )
     max_batch: int | None = Field(default=None, ge=1, description="by default 8 on CPU, 32 on GPU")
     max_queue: int = Field(default=256, ge=MAX_IMAGES, description="images admitted at a time")
+    max_wait_s: float = Field(
+        default=1, gt=0, description="for other images before one's own; 32 may always be ahead"
+    )
 
     explain: bool = True
     max_explanations: int = Field(default=16, ge=0, description="explanations that may wait")

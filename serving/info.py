@@ -52,6 +52,7 @@ def _limits(predictor: Predictor, arguments: Arguments) -> dict[str, Any]:
     return {
         "max_batch": predictor.max_batch,
         "max_queue": predictor.max_queue,
+        "max_wait_s": arguments.max_wait_s,
         "max_images": MAX_IMAGES,
         "max_body_bytes": arguments.max_body_bytes,
         "body_timeout_s": arguments.body_timeout_s,

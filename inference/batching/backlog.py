@@ -11,6 +11,7 @@ from inference.batching.tickets import Item, Part, Priority, Ticket
 from inference.errors import Overloaded
 
 _LEAST_WAIT_S = 0.001
+_NO_CROWD = 32  # images ahead that are no overload, however slow the model is
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,16 @@ class Backlog(Generic[Item, Part]):
     """
 
     def __init__(
-        self, *, max_images: int, max_bytes: float = math.inf, seconds_per_image: float = 0.0
+        self,
+        *,
+        max_images: int,
+        max_wait_s: float = math.inf,
+        max_bytes: float = math.inf,
+        seconds_per_image: float = 0.0,
     ) -> None:
         self.seconds_per_image = seconds_per_image
         self._max_images = max_images
+        self._max_wait_s = max_wait_s
         self._max_bytes = max_bytes
         self._open: dict[Ticket[Item, Part], None] = {}  # in the order of admission
         self._bytes = 0
@@ -58,9 +65,10 @@ class Backlog(Generic[Item, Part]):
     ) -> list[Ticket[Item, Part]]:
         """Take a place for each payload.
 
-        Raises Overloaded when there is no room, or no time before the deadline, which is
-        `deadline_s` from now. Who finds nobody ahead is admitted however large its images are and
-        however close its deadline is: an estimate must not keep an idle model from learning.
+        Raises Overloaded when there is no room, when the first image would wait for more than 32
+        others and for longer than `max_wait_s`, or when there is no time before the deadline, which
+        is `deadline_s` from now. Who finds nobody ahead is admitted however large its images are
+        and however close its deadline is: an estimate must not keep an idle model from learning.
         """
         deadline = now + (math.inf if deadline_s is None else deadline_s)
         first = now + priority.value
@@ -70,7 +78,8 @@ class Backlog(Generic[Item, Part]):
                 zip(payloads, sizes_bytes or [0] * len(payloads), strict=True)
             )
         ]
-        self.check_room(len(tickets), size_bytes=sum(ticket.size_bytes for ticket in tickets))
+        size_bytes = sum(ticket.size_bytes for ticket in tickets)
+        self.check_room(len(tickets), size_bytes=size_bytes, due=first)
         if tickets and deadline_s is not None:
             self._check_time(tickets, deadline_s)
         self._open |= dict.fromkeys(tickets)
@@ -78,8 +87,8 @@ class Backlog(Generic[Item, Part]):
         self._next_deadline = min(self._next_deadline, deadline)
         return tickets
 
-    def check_room(self, images: int, *, size_bytes: int = 0) -> None:
-        """Raise Overloaded unless there is room for so many images of so many bytes together."""
+    def check_room(self, images: int, *, size_bytes: int = 0, due: float = math.inf) -> None:
+        """Raise Overloaded unless there is room for so many images, the first of them due then."""
         wait_s = max(len(self._open) * self.seconds_per_image, _LEAST_WAIT_S)
         if len(self._open) + images > self._max_images:
             raise Overloaded(
@@ -92,6 +101,16 @@ class Backlog(Generic[Item, Part]):
                 f"the queue has no room for {size_bytes:,} bytes more: {self._bytes:,} of "
                 f"{self._max_bytes:,} are taken; try again in {wait_s:.1f} s",
                 retry_after_s=wait_s,
+            )
+
+        ahead = sum(ticket.due <= due for ticket in self._open)
+        ahead_s = ahead * self.seconds_per_image
+        if ahead > _NO_CROWD and ahead_s > self._max_wait_s:
+            wait_s = ahead_s - self._max_wait_s
+            raise Overloaded(
+                f"the {ahead} images ahead need {ahead_s:.1f} s, and {self._max_wait_s:g} s is the "
+                f"longest wait here; try again in {wait_s:.1f} s",
+                retry_after_s=max(wait_s, _LEAST_WAIT_S),
             )
 
     def remove(self, ticket: Ticket[Item, Part]) -> None:

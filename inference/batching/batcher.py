@@ -52,6 +52,7 @@ class MicroBatcher(Generic[Item, Part]):
         costs: Costs,
         lanes: int = 1,
         max_queue: int = 256,
+        max_wait_s: float = math.inf,
         max_bytes: float = math.inf,
         seconds_per_image: float = 0.0,
         on_run: Callable[[list[Ticket[Item, Part]]], None] | None = None,
@@ -71,7 +72,10 @@ class MicroBatcher(Generic[Item, Part]):
         self._clock = clock
         self._changed = threading.Condition()
         self._backlog: Backlog[Item, Part] = Backlog(
-            max_images=max_queue, max_bytes=max_bytes, seconds_per_image=seconds_per_image
+            max_images=max_queue,
+            max_wait_s=max_wait_s,
+            max_bytes=max_bytes,
+            seconds_per_image=seconds_per_image,
         )
         self._schedule: Schedule[Item, Part] = Schedule(costs, weight=weight, max_weight=max_weight)
         self._closed = False
@@ -89,10 +93,10 @@ class MicroBatcher(Generic[Item, Part]):
             return self._backlog.load(self._clock())
 
     def check_room(self) -> None:
-        """Raise what `admit` would raise for one payload more, however small."""
+        """Raise what `admit` would raise for one payload more, however small and patient."""
         with self._changed:
             self._check_open()
-            self._backlog.check_room(1)
+            self._backlog.check_room(1, due=self._clock() + Priority.INTERACTIVE.value)
 
     def admit(
         self,

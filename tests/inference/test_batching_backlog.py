@@ -59,6 +59,40 @@ def test_a_full_queue_refuses_all_of_a_request_and_says_when_it_will_be_empty() 
         queue.check_room(1)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "seconds_per_image", "retry_after_s"),
+    [
+        (0, 9.0, None),
+        (32, 2.0, None),  # a slow model, and a crowd of clients that know it
+        (33, 2.0, 65.0),
+        (39, 0.025, None),
+        (40, 0.025, None),  # a second exactly
+        (60, 0.025, 0.5),
+    ],
+)
+def test_who_would_wait_for_longer_than_allowed_is_refused_at_the_door(
+    ahead: int, seconds_per_image: float, retry_after_s: float | None
+) -> None:
+    queue = backlog(max_images=100, max_wait_s=1.0, seconds_per_image=0.0)
+    queue.admit(["ahead"] * ahead, now=0.0)
+    queue.seconds_per_image = seconds_per_image  # it turned out later
+    if retry_after_s is None:
+        assert len(queue.admit(["new"] * 50, now=0.0)) == 50
+        return
+    with pytest.raises(Overloaded, match=f"the {ahead} images ahead need") as refusal:
+        queue.admit(["new"], now=0.0)
+    assert refusal.value.retry_after_s == pytest.approx(retry_after_s)
+    with pytest.raises(Overloaded, match=r"1 s is the longest wait here"):
+        queue.check_room(1, due=1.0)
+
+
+def test_only_what_is_due_before_the_first_image_is_waited_for() -> None:
+    queue = backlog(max_images=200, max_wait_s=1.0, seconds_per_image=0.1)
+    queue.admit(["a folder"] * 64, now=0.0, priority=Priority.FOLDER)
+    queue.admit(["a request of many"] * 64, now=0.0)
+    assert len(queue.admit(["another of many"] * 64, now=0.5)) == 64
+
+
 def test_more_bytes_than_the_budget_are_refused_unless_nobody_is_there() -> None:
     queue = backlog()
     (large,) = queue.admit(["a"], now=0.0, sizes_bytes=[1000])

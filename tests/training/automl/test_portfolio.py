@@ -56,11 +56,19 @@ def test_epochs_follow_the_data(facts, epochs):
 
 
 @pytest.mark.parametrize(
-    ("device_gb", "ratio", "size"),
-    [(24, 0.2, None), (12, 0.01, 960), (24, 0.01, 1280), (0, 1, 320)],
+    ("device_gb", "pretrained", "ratio", "size"),
+    [
+        (24, 1, 0.2, None),
+        (12, 1, 0.01, 960),
+        (24, 1, 0.01, 1280),
+        (0, 1, 0.2, 320),
+        (0, 0, 0.2, 192),
+        (0, 0, 0.05, 320),
+        (0, 0, 0.01, 640),
+    ],
 )
-def test_small_objects_get_larger_canvases(device_gb, ratio, size):
-    plan = auto_plan(Task.DETECTION, Facts(device_gb, 1, 5000, 500, ratio), {})
+def test_small_objects_get_larger_canvases(device_gb, pretrained, ratio, size):
+    plan = auto_plan(Task.DETECTION, Facts(device_gb, pretrained, 5000, 500, ratio), {})
     (yolo,) = [space for space in plan.search_space if space["model_name"] == "yolov5"]
     assert yolo.get("image_size") == size
     assert "min_size" not in yolo
