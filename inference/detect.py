@@ -88,22 +88,22 @@ class DetectionPipeline:
     def _run(self, items: Sequence[View]) -> list[Detections]:
         candidates = self.candidates(items)
         chosen = [choose(candidates, i, view.settings) for i, view in enumerate(items)]
-        if self._family.mask_head is None:
-            return [as_detections(*one) for one in chosen]
-        masks = self._masks(candidates, chosen)
-        return [as_detections(*one, mask) for one, mask in zip(chosen, masks, strict=True)]
+        masks: Sequence[Tensor | None] = [None] * len(chosen)
+        if self._family.mask_head is not None:
+            masks = self._masks(candidates, chosen)
+        return [
+            as_detections(candidates, *one, masks=mask)
+            for one, mask in zip(chosen, masks, strict=True)
+        ]
 
     def _masks(self, candidates: Candidates, chosen: Sequence["Chosen"]) -> Sequence[Tensor]:
         """Mask probabilities of what was chosen in the whole batch, one call for all."""
-        counts = [len(one[1]) for one in chosen]
-        if not sum(counts):
+        rows, label_ids = (torch.cat(parts) for parts in zip(*chosen, strict=True))
+        if not len(rows):
             return [candidates.scores.new_zeros(0, 1, 1)] * len(chosen)
-        boxes = torch.cat([one[0] for one in chosen])
-        places = torch.repeat_interleave(torch.tensor(counts)).to(boxes)
-        rois = torch.cat([places[:, None], boxes], dim=1)
-        label_ids = torch.cat([one[2] for one in chosen])
+        rois = candidates.rois_of(rows, label_ids)
         masks = self.engine.masks(candidates.features, rois, label_ids)
-        return torch.as_tensor(masks).split(counts)
+        return torch.as_tensor(masks).split([len(rows) for rows, _ in chosen])
 
 
 def views_of(
@@ -138,20 +138,11 @@ def objects_found(
     return ObjectsFound(found, labels, size_hw, outlines)
 
 
-Chosen = tuple[Tensor, Tensor, Tensor]  # boxes (n, 4) on the canvas, scores (n,), label_ids (n,)
+Chosen = tuple[Tensor, Tensor]  # rows (n,) of the candidates, and label_ids (n,)
 
 
 def choose(candidates: Candidates, image_id: int, settings: DetectionSettings) -> Chosen:
     """What one image's thresholds leave of a batch's candidates, highest score first."""
-    rows, label_ids = choose_rows(candidates, image_id, settings)
-    boxes = candidates.boxes_of(rows, label_ids)
-    return boxes, candidates.scores[rows, label_ids], label_ids
-
-
-def choose_rows(
-    candidates: Candidates, image_id: int, settings: DetectionSettings
-) -> tuple[Tensor, Tensor]:
-    """Which candidates, and for which classes, `choose` takes: rows (n,) and label_ids (n,)."""
     (mine,) = torch.where(candidates.image_ids == image_id)
     scores = candidates.scores[mine]
     places, label_ids = (scores > settings.box_score_thresh).nonzero(as_tuple=True)
@@ -219,16 +210,17 @@ def canvas_side(settings: DetectionSettings) -> int:
 
 
 def as_detections(
-    boxes: Tensor,
-    scores: Tensor,
+    candidates: Candidates,
+    rows: Tensor,
     label_ids: Tensor,
+    *,
     masks: Tensor | None = None,
     ids: NDArray[np.int64] | None = None,
 ) -> Detections:
-    """From tensors on any device and of any precision to arrays."""
+    """Chosen candidates, on any device and of any precision, as arrays."""
     return Detections(
-        boxes.float().cpu().numpy(),
-        scores.float().cpu().numpy(),
+        candidates.boxes_of(rows, label_ids).float().cpu().numpy(),
+        candidates.scores[rows, label_ids].float().cpu().numpy(),
         label_ids.cpu().numpy(),
         None if masks is None else masks.float().cpu().numpy(),
         ids,

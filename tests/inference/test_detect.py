@@ -173,8 +173,10 @@ A, B, FAR = [0.0, 0.0, 10.0, 10.0], [0.0, 1.0, 10.0, 11.0], [50.0, 50.0, 60.0, 6
 def test_thresholds_choose_among_candidates(
     boxes: Any, scores: Any, settings: dict[str, Any], expected: list[tuple[float, int]]
 ) -> None:
-    _, values, label_ids = choose(candidates(boxes, scores), 0, ShortSideSettings(**settings))
-    got = list(zip(values.tolist(), label_ids.tolist(), strict=True))
+    proposed = candidates(boxes, scores)
+    rows, label_ids = choose(proposed, 0, ShortSideSettings(**settings))
+    values = proposed.scores[rows, label_ids].tolist()
+    got = list(zip(values, label_ids.tolist(), strict=True))
     assert got == [(pytest.approx(score), label) for score, label in expected]
 
 

@@ -28,7 +28,14 @@ def expected(folder: ModelFolder) -> list[list[np.ndarray]]:
     with torch.no_grad():
         candidates = family.decode(network(canvases()))
         chosen = [choose(candidates, image, folder.settings) for image in range(2)]
-    return [[boxes.numpy(), labels.numpy(), scores.numpy()] for boxes, scores, labels in chosen]
+    return [
+        [
+            candidates.boxes_of(rows, labels).numpy(),
+            labels.numpy(),
+            candidates.scores[rows, labels].numpy(),
+        ]
+        for rows, labels in chosen
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ DETECTORS = {
     "retinanet_resnet50_fpn": {},
     "rt_detr_v2": {"config": tiny_config("rt_detr_v2")},
     "d_fine": {"config": tiny_config("d_fine")},
+    "mask2former": {"config": tiny_config("mask2former")},
 }
 
 

@@ -21,7 +21,7 @@ from tests.inference.families.transformers_networks import (
 
 FAMILY_NAMES = (
     "yolov5", "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn", "retinanet_resnet50_fpn",
-    *NAMES, *QUERY_NAMES,
+    *NAMES, *QUERY_NAMES, "mask2former",
 )  # fmt: skip
 _YOLO_STAGES = ("backbone.4", "backbone.6", "backbone.8")
 
@@ -31,7 +31,7 @@ def tiny_detector(name: str) -> tuple[DetectorFamily, Any, Tensor]:
     family = detector_named(name)
     if name in NAMES:
         return family, settled(name).requires_grad_(False), noise(1)
-    if name in QUERY_NAMES:
+    if name in (*QUERY_NAMES, "mask2former"):
         side = side_of(name)
         canvas = noise(1, height=side, width=side)
         return family, tiny(name).eval().requires_grad_(False), canvas
@@ -92,6 +92,11 @@ def graph_from_maps(name: str, network: Any) -> Iterator[list[Tensor]]:
         output.last_hidden_state = torch.cat([map_.flatten(2) for map_ in found], 2).mT
         return output
 
+    def of_pixels(_: Any, __: Any, output: Any) -> Any:
+        output.decoder_hidden_states = [leaf(map_) for map_ in output.decoder_hidden_states]
+        output.decoder_last_hidden_state = leaf(output.decoder_last_hidden_state)
+        return output
+
     def of_pyramid(_: Any, __: Any, output: dict[str, Tensor]) -> dict[str, Tensor]:
         return type(output)((key, leaf(map_)) for key, map_ in output.items())
 
@@ -105,6 +110,8 @@ def graph_from_maps(name: str, network: Any) -> Iterator[list[Tensor]]:
         hooks = {"detector.model.encoder": of_encoder}
     elif name in QUERY_NAMES:
         hooks = {"detector.model.encoder": of_cells}
+    elif name == "mask2former":
+        hooks = {"detector.model.pixel_level_module": of_pixels}
     handles = [
         network.get_submodule(path).register_forward_hook(hook) for path, hook in hooks.items()
     ]

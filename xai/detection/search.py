@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.candidates import Candidates
-from inference.detect import View, as_detections, choose_rows, objects_found
+from inference.detect import View, as_detections, choose, objects_found
 from inference.evidence import Evidence
 from inference.families import DetectorFamily
 from inference.types import Detections, ObjectsFound
@@ -54,7 +54,7 @@ def search(
     for view_id, view in enumerate(views):
         checkpoint()
         evidence = read(view)
-        rows, label_ids = choose_rows(evidence.candidates, 0, view.settings)
+        rows, label_ids = choose(evidence.candidates, 0, view.settings)
         ids = np.arange(len(origins), len(origins) + len(rows))
         parts.append(_detections(evidence.candidates, rows, label_ids, ids, network, family))
         pairs = zip(rows.tolist(), label_ids.tolist(), strict=True)
@@ -74,12 +74,11 @@ def _detections(
     network: nn.Module,
     family: DetectorFamily,
 ) -> Detections:
-    boxes = candidates.boxes_of(rows, label_ids)
     masks = None
     if family.mask_head is not None:
-        rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
+        rois = candidates.rois_of(rows, label_ids)
         masks = torch.zeros(0, 1, 1)
         if len(rows):
             with torch.no_grad():
                 masks = family.mask_head(network, candidates.features, rois, label_ids)
-    return as_detections(boxes, candidates.scores[rows, label_ids], label_ids, masks, ids)
+    return as_detections(candidates, rows, label_ids, masks=masks, ids=ids)

@@ -1,8 +1,8 @@
 """DETR and its successors, transformers' networks and weights; they find objects without NMS.
 
 RT-DETR (arXiv 2304.08069), RT-DETRv2 (2407.17140), D-FINE (2410.13842), DETR (2005.12872, also as
-table-transformer), Conditional DETR (2108.06152), Deformable DETR (2010.04159). The library takes
-seconds to import; building a network does it.
+table-transformer), Conditional DETR (2108.06152), Deformable DETR (2010.04159), and for instance
+segmentation Mask2Former (2112.01527). The library takes seconds to import; building a network does.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,10 @@ from inference.families.base import (
     register,
     register_library,
 )
-from inference.families.transformers_detectors import network, queries
+from inference.families.transformers_detectors import masks, network, queries
 from inference.families.transformers_detectors.building import (
     CHECKPOINTS,
+    WITH_MASKS,
     build,
     describe,
     model_type_of,
@@ -44,6 +45,10 @@ _REAL_TIME_HEADS = (
     "detector.model.decoder.class_embed",
     "detector.model.enc_score_head",
     "detector.model.denoising_class_embed",
+)
+_MASK_HEADS = (
+    "detector.class_predictor",
+    "detector.criterion",  # the weights of the classes in the loss, constants
 )
 # Of those in DETR's way: the heads, and whether their scores are a softmax with "no object".
 _QUERIES = {
@@ -102,6 +107,27 @@ for _name, (_heads, _is_softmax) in _QUERIES.items():
         )
     )
 
+register(
+    DetectorFamily(
+        name="mask2former",
+        build=partial(build, "mask2former", masks.MaskDetector, _MASK_HEADS),
+        outputs=masks.OUTPUTS,
+        decode=masks.decode,
+        losses=masks.losses,
+        read_evidence=masks.read_evidence,
+        mask_head=masks.mask_head,
+        heads=_MASK_HEADS,
+        class_rows={head: ClassRows(after=1) for head in _MASK_HEADS},  # "no object"
+        freeze_groups=(("detector.model.pixel_level_module.encoder",),),
+        canvas="short_side",
+        tasks=frozenset({Task.SEGMENTATION}),
+        describe=describe,
+        clip_norm=0.01,
+        has_graph=False,  # its sampling is traced for one size alone
+        defaults={**_DEFAULTS, "training_batch_size": 4, "validation_batch_size": 4},
+    )
+)
+
 
 def _accepts(name: str, task: Task) -> bool:
     return task in (Task.DETECTION, Task.SEGMENTATION) and is_checkpoint(name)
@@ -109,17 +135,15 @@ def _accepts(name: str, task: Task) -> bool:
 
 def _find(name: str, task: Task) -> DetectorFamily:
     """Find the architecture of a checkpoint; its family then builds from that checkpoint."""
-    if task is Task.SEGMENTATION:
-        raise UsageError(
-            f"{name}: instance segmentation takes no models of the hub; use one of "
-            "maskrcnn_resnet18/34/50/101/152_fpn"
-        )
     snapshot = describe_checkpoint(name)
     architecture = model_type_of(snapshot)
-    if architecture not in CHECKPOINTS:
+    allowed = CHECKPOINTS.keys() & WITH_MASKS
+    if task is Task.DETECTION:
+        allowed = CHECKPOINTS.keys() - WITH_MASKS
+    if architecture not in allowed:
         raise UsageError(
-            f"{name} has the model_type {architecture}, which is no object detector that is "
-            f"understood here (allowed: {', '.join(sorted(CHECKPOINTS))})"
+            f"{name} has the model_type {architecture}, which is none for {task.value} that is "
+            f"understood here (allowed: {', '.join(sorted(allowed))})"
         )
     family = detector_named(architecture)
     return replace(

@@ -22,7 +22,9 @@ CHECKPOINTS = {
     "conditional_detr": "microsoft/conditional-detr-resnet-50",
     "deformable_detr": "SenseTime/deformable-detr",
     "table-transformer": "microsoft/table-transformer-detection",
+    "mask2former": "facebook/mask2former-swin-small-coco-instance",
 }
+WITH_MASKS = frozenset({"mask2former"})
 # Anchors and positions are those of the canvas, of any size.
 _ANY_SIZE = {"anchor_image_size": None, "eval_size": None}
 _HAVE_A_SIZE = ("rt_detr", "rt_detr_v2", "d_fine")
@@ -56,7 +58,7 @@ def build(
     if not pretrained:
         return wrap(_random(library, family, values, num_classes)).train()
     config = _config(library, family, values, num_classes)
-    return wrap(_pretrained(library, snapshot, config, heads)).train()
+    return wrap(_pretrained(_kind(library, family), snapshot, config, heads)).train()
 
 
 def describe(network: Any) -> dict[str, Any]:
@@ -99,18 +101,21 @@ def _random(library: Any, family: str, values: Mapping[str, Any], num_classes: i
     Normalisations start at gain 1; RT-DETRv2 draws gains near 0, which delay learning.
     """
     config = _config(library, family, values, num_classes)
-    detector: nn.Module = library.AutoModelForObjectDetection.from_config(
-        config, dtype=torch.float32
-    )
+    detector: nn.Module = _kind(library, family).from_config(config, dtype=torch.float32)
     for module in detector.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
     return detector.requires_grad_(True)
 
 
-def _pretrained(library: Any, snapshot: Snapshot, config: Any, heads: Sequence[str]) -> nn.Module:
+def _kind(library: Any, family: str) -> Any:
+    if family in WITH_MASKS:
+        return library.AutoModelForUniversalSegmentation
+    return library.AutoModelForObjectDetection
+
+
+def _pretrained(kind: Any, snapshot: Snapshot, config: Any, heads: Sequence[str]) -> nn.Module:
     """Load all weights but those of other classes."""
-    kind = library.AutoModelForObjectDetection
     detector, report = load_pretrained(kind, snapshot, config)
     may_be_new = tuple(head.removeprefix("detector.") for head in heads)
     own = {name for name, _ in detector.named_parameters()}  # without second names

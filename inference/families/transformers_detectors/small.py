@@ -46,6 +46,15 @@ SMALL: dict[str, dict[str, Any]] = {
     "detr": _ONE_MAP,
     "conditional_detr": _ONE_MAP,
     "table-transformer": _ONE_MAP,
+    "mask2former": {
+        "backbone_config": {
+            **_RESNET_18,
+            "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        },
+        "encoder_layers": 3,
+        "decoder_layers": 4,
+        "dim_feedforward": 1024,
+    },
     "deformable_detr": {
         "backbone_config": {**_RESNET_18, "out_features": ["stage2", "stage3", "stage4"]}
     },

@@ -15,6 +15,7 @@ class Found:
     boxes_xyxy: Tensor
     scores: Tensor
     label_ids: Tensor
+    rows: Tensor | None = None  # among the candidates, if they come from there
 
 
 def canvases(count, height=96, width=128, seed=0):
@@ -38,11 +39,10 @@ def found(candidates, count, *, score=0.05, iou=0.5, limit=100):
 
 def _found(candidates, image, score, iou, limit):
     of_image = candidates.image_ids == image
-    boxes, scores = candidates.boxes_xyxy[of_image], candidates.scores[of_image]
-    rows, labels = torch.where(scores > score)
-    boxes, scores = boxes.expand(-1, scores.shape[1], 4)[rows, labels], scores[rows, labels]
+    rows, labels = torch.where((candidates.scores > score) & of_image[:, None])
+    boxes, scores = candidates.boxes_of(rows, labels), candidates.scores[rows, labels]
     keep = batched_nms(boxes, scores, labels, iou)[:limit]
-    return Found(boxes[keep], scores[keep], labels[keep])
+    return Found(boxes[keep], scores[keep], labels[keep], rows[keep])
 
 
 def assert_same(got, expected, *, pixels, score):

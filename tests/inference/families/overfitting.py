@@ -63,20 +63,19 @@ def mean_average_precision(family, network, canvases, targets):
     candidates = family.decode(network.eval()(canvases))
     detections = found(candidates, len(targets))
     overlaps = [
-        _overlaps(family, network, candidates.features, image, detections[image], target)
+        _overlaps(family, network, candidates, detections[image], target)
         for image, target in enumerate(targets)
     ]
     classes = range(len(_LABELS))
     return np.mean([_average_precision(detections, targets, overlaps, c) for c in classes])
 
 
-def _overlaps(family, network, features, image, detections, target):
+def _overlaps(family, network, candidates, detections, target):
     """IoU (n, objects) of boxes or masks."""
     if family.mask_head is None:
         return box_iou(detections.boxes_xyxy, target.boxes_xyxy)
-    ids = torch.full((len(detections.scores), 1), float(image))
-    rois = torch.cat([ids, detections.boxes_xyxy], dim=1)
-    grids = family.mask_head(network, features, rois, detections.label_ids)
+    rois = candidates.rois_of(detections.rows, detections.label_ids)
+    grids = family.mask_head(network, candidates.features, rois, detections.label_ids)
     size_hw = target.masks.shape[-2:]
     pasted = paste_masks_in_image(grids[:, None], detections.boxes_xyxy, size_hw)
     masks, truth = (pasted > 0.5).flatten(1).float(), target.masks.flatten(1).float()

@@ -108,8 +108,10 @@ def test_a_folder_as_model_name_gives_its_architecture_and_weights(
 
 def test_architectures_that_are_not_understood_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "yolos"}')
-    message = r"model_type yolos, which is no object detector .*\(allowed: conditional_detr, d_fine"
-    with pytest.raises(UsageError, match=message):
+    message = r"model_type yolos, which is none for {} .*\(allowed: {}"
+    named = message.format("image_object_detection", "conditional_detr, d_fine")
+    with pytest.raises(UsageError, match=named):
         family_for(str(tmp_path), Task.DETECTION)
-    with pytest.raises(UsageError, match="instance segmentation takes no models of the hub"):
+    named = message.format("image_instance_segmentation", r"mask2former\)")
+    with pytest.raises(UsageError, match=named):
         family_for(str(tmp_path), Task.SEGMENTATION)

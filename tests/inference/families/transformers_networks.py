@@ -32,6 +32,8 @@ def tiny_config(name: str, *, width: int = 32) -> dict[str, Any]:
         "stage_num_blocks": [1, 1, 1, 1],
         "stage_numb_of_layers": [1, 1, 1, 1],
     }
+    if name == "mask2former":
+        return _mask_config(width)
     if name in QUERY_NAMES:
         return _query_config(name, width=width)
     backbone = hgnet if name == "d_fine" else resnet
@@ -53,17 +55,37 @@ def tiny_config(name: str, *, width: int = 32) -> dict[str, Any]:
     }
 
 
+def _resnet(width: int, stages: Sequence[str]) -> dict[str, Any]:
+    return {
+        "model_type": "resnet",
+        "layer_type": "basic",
+        "embedding_size": width // 4,
+        "depths": [1, 1, 1, 1],
+        "hidden_sizes": [width // 4, width // 2, width, 2 * width],
+        "out_features": list(stages),
+    }
+
+
+def _mask_config(width: int) -> dict[str, Any]:
+    return {
+        "backbone_config": _resnet(width, ["stage1", "stage2", "stage3", "stage4"]),
+        "feature_size": width,
+        "mask_feature_size": width,
+        "hidden_dim": width,
+        "num_attention_heads": 4,
+        "encoder_feedforward_dim": width,
+        "dim_feedforward": 2 * width,
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+        "num_queries": 10,
+        "train_num_points": 256,
+    }
+
+
 def _query_config(name: str, *, width: int) -> dict[str, Any]:
     stages = ["stage2", "stage3", "stage4"] if name == "deformable_detr" else ["stage4"]
     return {
-        "backbone_config": {
-            "model_type": "resnet",
-            "layer_type": "basic",
-            "embedding_size": width // 4,
-            "depths": [1, 1, 1, 1],
-            "hidden_sizes": [width // 4, width // 2, width, 2 * width],
-            "out_features": stages,
-        },
+        "backbone_config": _resnet(width, stages),
         "d_model": width,
         "encoder_layers": 1,
         "decoder_layers": 2,
