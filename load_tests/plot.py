@@ -26,6 +26,7 @@ def draw(plot: Plot, path: Path, *, title: str) -> None:
             axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=name)
         if plot.log_x:
             axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
         axes.set(xlabel=plot.x_title, ylabel=y_title)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)

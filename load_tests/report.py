@@ -148,5 +148,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
+        known = {name: part for name, part in value.items() if part is not None}
+        return ", ".join(f"{name} {_text(part)}" for name, part in known.items())
     return str(value)

@@ -76,7 +76,7 @@ def card(
             where=report.about,
             started=[row for row in report.rows if row["phase"] == "start"],
             files_mb=sizes_mb(model),
-            photos="given" if images or labelled else "made, of 160 KB",
+            photos=f"those of {images or data}" if images or labelled else "made, of 160 KB",
             data=str(data) if data else None,
             p99_ms=p99_ms,
             measured=measured,
