@@ -49,6 +49,7 @@ def _candidate_difference(own: DetectionPipeline, other: DetectionPipeline, item
     wanted = _boxes_scores_labels(own.candidates([item]), 0)
     got = _boxes_scores_labels(other.candidates([item, item]), 1)
     best = wanted[1].argsort(descending=True)[:_COMPARED]
+    best = best[wanted[1][best] > 0]  # what scores nothing may have no place either
     boxes, scores, label_ids = (part[best] for part in wanted)
     if not len(scores):
         return 0.0
