@@ -14,9 +14,13 @@ from inference.candidates import BoxTargets
 from inference.errors import UsageError
 from inference.families import DetectorFamily, detector_named, family_for
 from inference.families.transformers_detectors.masks import boxes_around
+from inference.predictor import Predictor
+from inference.responses import result_body
 from inference.types import Task
 from tests.inference.families.overfitting import mean_average_precision, overfit, scenes
 from tests.inference.families.transformers_networks import noise, tiny, tiny_config
+from tests.inference.images import encoded
+from tests.model_folders import write_detector_folder
 
 FAMILY = detector_named("mask2former")
 SURE = 30.0  # a logit whose probability is 1
@@ -118,6 +122,26 @@ def test_a_local_checkpoint_gives_its_weights_but_not_its_classes(tmp_path: Path
 def test_without_weights_the_architecture_is_small() -> None:
     network = FAMILY.build(num_classes=3, options={}, pretrained=False)
     assert sum(parameter.numel() for parameter in network.parameters()) < 20e6
+
+
+def test_a_model_folder_serves_outlines_and_has_no_graph(tmp_path: Path) -> None:
+    folder = write_detector_folder(
+        tmp_path / "model",
+        family="mask2former",
+        options={"config": tiny_config("mask2former")},
+        settings={"min_size": 64, "max_size": 128, "box_score_thresh": 0.01, "nms_iou_thresh": 1.0},
+    )
+    assert not FAMILY.has_graph
+    photos = [encoded(seed, size_wh=(90, 60 + 20 * seed)) for seed in range(3)]
+    with Predictor(folder, device="cpu", engine="torch") as predictor:
+        bodies = [result_body(found) for found in predictor.score_all(photos)]
+        alone = [result_body(found) for photo in photos for found in predictor.score_all([photo])]
+    assert any(body["boxes"] for body in bodies)
+    for body, again in zip(bodies, alone, strict=True):
+        for one, other in zip(body["boxes"], again["boxes"], strict=True):
+            assert one["box"] == pytest.approx(other["box"], abs=1e-4)
+            assert one["polygon"]
+            assert all(0 <= value <= 1 for ring in one["polygon"] for value in ring)
 
 
 @pytest.mark.slow
