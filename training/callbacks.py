@@ -21,7 +21,8 @@ _STARVING = 0.2  # share of an epoch spent waiting for images that is worth a re
 class EarlyStopping(Callback):
     """Stop when `patience` evaluations in a row brought no better metric.
 
-    The first `delay` evaluations do not count, so that a slow start is no reason to stop.
+    A slow start is no reason to stop: the first `delay` evaluations do not count, and none does
+    while the metric is still 0, as that of a detector that starts at random is for many epochs.
     """
 
     def __init__(self, metric: str, *, patience: int, delay: int) -> None:
@@ -45,7 +46,7 @@ class EarlyStopping(Callback):
         improved = value > state["best"]
         state["evaluations"] += 1
         state["best"] = max(state["best"], value)
-        counts = state["evaluations"] > self._delay and not improved
+        counts = state["evaluations"] > self._delay and state["best"] > 0 and not improved
         state["waited"] = state["waited"] + 1 if counts else 0
 
     def is_over(self) -> bool:

@@ -27,6 +27,8 @@ def evaluations_until_stop(values, *, patience, delay):
         ([0.5, 0.4, 0.6, 0.5, 0.5], 2, 0, 5),  # an improvement starts the count again
         ([0.5, 0.5, 0.5], 2, 0, 3),  # equal is not better
         ([0.5, 0.4, 0.3, 0.2, 0.1], 2, 3, 5),  # the first three do not count
+        ([0.0, 0.0, 0.0, 0.0], 1, 0, None),  # it has not begun to learn
+        ([0.0, 0.0, 0.1, 0.1, 0.0], 2, 0, 5),
     ],
 )
 def test_early_stopping_counts_evaluations_without_improvement(values, patience, delay, expected):
