@@ -83,7 +83,8 @@ def _short(value: Any) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Hours and minutes, "1:05 h"; seconds below a minute."""
-    if seconds < 60:
+    """Seconds below a minute, minutes below an hour, then both: "1 h 05 min"."""
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
-    return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d} h"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

@@ -12,7 +12,8 @@ PLAN = Plan("accuracy", {}, 3, 3660.0, None, images=1)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "0:01 h"), (3660, "1:01 h")]
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "1 h 00 min"), (3660, "1 h 01 min")],
 )
 def test_times(seconds, text):
     assert display.clock(seconds) == text
@@ -30,5 +31,5 @@ def test_a_terminal_gets_a_live_table_and_a_file_plain_lines(tmp_path, monkeypat
         watcher.update(sweep.records, 60.0)
     text = written.getvalue()
     assert "trial 000 started: fake" in text
-    assert ("1 of at most 3 trials done, 0:01 h of 1:01 h" in text) is terminal
+    assert ("1 of at most 3 trials done, 1 min of 1 h 01 min" in text) is terminal
     assert ("\x1b" in text) is terminal
