@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from inference.families import classifier_named
+from inference.errors import UsageError
+from inference.families import Family, family_for
 from inference.model_folder import SCHEMA_VERSION, ModelFacts, Preprocessing
-from inference.networks import build_network
 from inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from inference.settings import ClassificationSettings
 from inference.types import Task
@@ -20,23 +20,29 @@ from training.onnx_export import export_classifier
 def write_random_model(
     family: str, folder: Path, *, labels: int, crop_size: int, resize_size: int
 ) -> None:
-    """Write a classifier's weights, graph, facts and settings; the same in every run."""
-    fixed_size = classifier_named(family).fixed_size
+    """Write a classifier's weights, graph, facts and settings; the same in every run.
+
+    `family` is any `model_name`, timm's too.
+    """
+    chosen = family_for(family, Task.CLASSIFICATION)
+    if not isinstance(chosen, Family):
+        raise UsageError(f"{family} is no classifier")
+    torch.manual_seed(0)
+    network = chosen.build(num_classes=labels, image_size=crop_size, pretrained=False)
+    _calibrate(network, crop_size)
     facts = ModelFacts(
         schema_version=SCHEMA_VERSION,
         task=Task.CLASSIFICATION,
-        family=family,
+        family=chosen.library or chosen.name,
         image_size=crop_size,
-        fixed_size=fixed_size,
+        fixed_size=chosen.fixed_size,
+        options=chosen.describe(network, crop_size),
         labels=tuple(f"label_{n}" for n in range(labels)),
         preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
         files={},
     )
-    torch.manual_seed(0)
-    network = build_network(facts)
-    _calibrate(network, crop_size)
     settings = ClassificationSettings(valid_resize_size=resize_size, valid_crop_size=crop_size)
-    graphs = partial(export_classifier, image_size=crop_size, fixed_size=fixed_size)
+    graphs = partial(export_classifier, image_size=crop_size, fixed_size=chosen.fixed_size)
     write_model(folder, network, facts, settings, write_graphs=graphs)
 
 

@@ -69,7 +69,7 @@ def framework(
 ) -> None:
     """The servers' own cost: `compare` with photos of 1 KB, for a model that takes no time.
 
-    `python -m benchmarks model-folder mobilenetv2 FOLDER --crop 32 --resize 36` makes one.
+    `python -m benchmarks model-folder timm/test_resnet FOLDER --crop 32 --resize 36` makes one.
     """
     photos = make_photos(8, size_wh=(_SMALL_PX, _SMALL_PX))
     contest = Contest(
