@@ -150,7 +150,7 @@ def load(folder: ModelFolder, *, device: str, threads: int) -> Engine:
         session_of_lane = _open_session(folder.onnx_path, device=device, threads=threads // lanes)
         narrow = Narrow(session_of_lane, lanes=lanes)
         if is_classifier:
-            session = _faster_alone(session, session_of_lane, side=folder.facts.image_size)
+            session = faster_alone(session, session_of_lane, side=folder.facts.image_size)
     return OnnxEngine(
         session,
         preprocessing=preprocessing,
@@ -160,7 +160,7 @@ def load(folder: ModelFolder, *, device: str, threads: int) -> Engine:
     )
 
 
-def _faster_alone(
+def faster_alone(
     wide: ort.InferenceSession, narrow: ort.InferenceSession, *, side: int
 ) -> ort.InferenceSession:
     """The session that takes less time for one image: waking threads up costs a small network more.

@@ -14,7 +14,7 @@ import torch
 
 from inference.engine import EXACT_ENGINES, Engine, load_engine, resolve_device
 from inference.engine.base import as_numpy, cores_of_quota
-from inference.engine.onnx_engine import _faster_alone
+from inference.engine.onnx_engine import faster_alone
 from inference.engine.torch_engine import TorchEngine
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import (
@@ -229,7 +229,7 @@ class Takes:
 def test_an_image_alone_has_the_threads_that_serve_it_faster(
     wide: Any, narrow: Any, faster: str
 ) -> None:
-    chosen = _faster_alone(wide, narrow, side=32)
+    chosen = faster_alone(wide, narrow, side=32)
     assert chosen is {"wide": wide, "narrow": narrow}[faster]
 
 
