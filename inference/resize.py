@@ -8,6 +8,7 @@ sums pixel by pixel.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from inference.compiled import compiled
 
+_KEPT = 64  # taps of so many sides
 _STRIP = 64  # rows that are turned at a time: they stay in the cache
 _BITS = 22  # of a weight's fraction: 255 · 2²² and the overshoot of negative weights fit in int32
 Pixels = NDArray[np.uint8]
@@ -102,6 +104,7 @@ class _Taps:
         return int(self.starts[-1] + self.counts[-1])
 
 
+@lru_cache(_KEPT)  # a camera's photos all have the same
 def _taps(length: int, start: np.float32, end: np.float32, size: int, chosen: Filter) -> _Taps:
     scale = float(end - start) / size
     stretch = max(scale, 1.0)  # neighbours are only spread where the image gets smaller
