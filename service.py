@@ -7,6 +7,7 @@ of the model, so that explanations, which take seconds, never delay scores.
 import asyncio
 import logging
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -55,6 +56,7 @@ STOPPING = Stopping(drain_s=ARGUMENTS.drain_s)
 _TIMEOUT_S = ARGUMENTS.explain_timeout_s + 60  # BentoML's own, which must never come first
 # BentoML records five spans per request even if none are exported, which costs a third of its time.
 _IS_CONFIGURED = any(name.startswith("BENTOML_CONFIG") for name in os.environ)
+_SWITCH_S = 0.0005  # Python's 5 ms are long for an event loop that waits for a busy thread
 _LARGE_BODY = 1_000_000  # bytes; a larger one is parsed in a thread, so that others are not held up
 
 
@@ -181,6 +183,7 @@ class Scorer:
 
     def __init__(self) -> None:
         logs.configure(ARGUMENTS.log_format)
+        sys.setswitchinterval(_SWITCH_S)
         self._served = _served_model(Scorer)
         # It goes into a header.
         self.tag = self._served.tag.encode("ascii", "backslashreplace").decode()
