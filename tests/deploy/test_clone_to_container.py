@@ -98,7 +98,7 @@ def check_server(python: Path, context: Path, *, photo: Path) -> None:
         },
     )
     try:
-        with Client(url, KEY) as client:
+        with Client(url, KEY, timeout=180) as client:  # the first explanation compiles first
             client.wait_until_ready()
             result = client.score(str(photo), explain="xrai")
             versions = client.info()["versions"]
