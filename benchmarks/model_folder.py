@@ -26,7 +26,11 @@ def write_random_model(
     """
     chosen = family_for(family, Task.CLASSIFICATION)
     if not isinstance(chosen, Family):
-        raise UsageError(f"{family} is no classifier")
+        tasks = ", ".join(sorted(task.value for task in chosen.tasks))
+        raise UsageError(
+            f"model-folder writes classifiers, and {family!r} is for {tasks}; name another "
+            "model_name, for example resnet18 or timm/test_resnet"
+        )
     torch.manual_seed(0)
     network = chosen.build(num_classes=labels, image_size=crop_size, pretrained=False)
     _calibrate(network, crop_size)

@@ -5,8 +5,7 @@ import logging
 import math
 import os
 import platform
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from inference.files import read_json, write_text_atomically
 from inference.model_folder import ModelFolder
 from inference.packages import package_versions
 from inference.pipeline import Pipeline, load_pipeline
+from inference.race import race
 from inference.types import CLASSIFICATION_TASKS, ClassScores
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ VERDICTS_FILE = "engines.json"  # in the model folder, one verdict for each kind
 TOLERANCE = 1e-2  # of a probability or score, against the reference
 _BATCHES = {"cpu": (1, 8), "cuda": (1, 32)}
 _DETECTOR_BATCHES = {"cpu": (1, 2), "cuda": (1, 8)}
-_ROUNDS = 5
-_ROUNDS_S = 3.0  # and no further rounds after so many seconds
 _HOPELESS = 3.0  # times slower than the reference on one image: not looked at any further
 _VECTORS = ("avx", "amx", "sve", "sme", "bf16")
 _PACKAGES = ("torch", "onnxruntime")
@@ -134,26 +132,8 @@ def _same_top_class(own: Pipeline, other: Pipeline, item: Any) -> bool:
     return bool(expected.probs.max() - chosen <= TOLERANCE)
 
 
-def _race(
-    pipelines: Mapping[str, Pipeline], batch: list[Any], *, rounds: int = _ROUNDS
-) -> dict[str, float]:
-    """Shortest seconds of a run of each, in turns: whatever disturbs makes runs longer."""
-    best = dict.fromkeys(pipelines, math.inf)
-    for pipeline in pipelines.values():
-        pipeline.run(batch)  # the first run of a size is no measure
-    begin = time.perf_counter()
-    for _ in range(rounds):
-        for name, pipeline in pipelines.items():
-            best[name] = min(best[name], _timed(partial(pipeline.run, batch)))
-        if time.perf_counter() - begin > _ROUNDS_S * len(pipelines):
-            break
-    return best
-
-
-def _timed(run: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    run()
-    return time.perf_counter() - begin
+def _race(pipelines: Mapping[str, Pipeline], batch: list[Any], **options: int) -> dict[str, float]:
+    return race({name: partial(one.run, batch) for name, one in pipelines.items()}, **options)
 
 
 def _seconds_per_image(candidate: Candidate) -> float:

@@ -93,7 +93,7 @@ class MicroBatcher(Generic[Item, Part]):
             return self._backlog.load(self._clock())
 
     def check_room(self) -> None:
-        """Raise what `admit` would raise for one payload more, however small and patient."""
+        """Raise what `admit` would raise for one small payload more without a deadline."""
         with self._changed:
             self._check_open()
             self._backlog.check_room(1, due=self._clock() + Priority.INTERACTIVE.value)

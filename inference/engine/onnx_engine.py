@@ -1,7 +1,6 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from inference.engine.base import Engine, Outputs, Result
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.preprocess import normalize
+from inference.race import race
 from inference.types import CLASSIFICATION_TASKS, Task
 
 # TF32 would keep 10 bits of the mantissa and part from the other engines.
@@ -27,7 +27,6 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 
 _CLASSIFIER_LANES = 8
 _DETECTOR_LANES = 2  # canvases are large
-_TIMED_RUNS = 5  # of one image, with all threads and with those of a lane
 
 
 class Narrow:
@@ -165,16 +164,11 @@ def faster_alone(
 ) -> ort.InferenceSession:
     """The session that takes less time for one image: waking threads up costs a small network more.
 
-    They take turns, and the fastest run of each counts: whatever disturbs makes it slower.
+    Takes the graph's input to be (N, 3, side, side).
     """
     image = {wide.get_inputs()[0].name: np.zeros((1, 3, side, side), np.float32)}
-    least_s = dict.fromkeys((wide, narrow), np.inf)
-    for _ in range(_TIMED_RUNS):
-        for session in least_s:
-            begin = time.perf_counter()
-            _run(session, image)
-            least_s[session] = min(least_s[session], time.perf_counter() - begin)
-    return min(least_s, key=lambda session: least_s[session])
+    seconds = race({session: partial(_run, session, image) for session in (wide, narrow)})
+    return min(seconds, key=lambda session: seconds[session])
 
 
 def _open_session(path: Path, *, device: str, threads: int) -> ort.InferenceSession:

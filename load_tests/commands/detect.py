@@ -1,6 +1,7 @@
 """Photos of different sizes at once, for detectors; two servers can take turns."""
 
 import asyncio
+from collections.abc import Sequence
 from statistics import median
 from typing import Annotated, Any
 
@@ -11,8 +12,9 @@ from load_tests.answers import changed_answers
 from load_tests.client import Target, check
 from load_tests.loops import closed_loop
 from load_tests.options import Duration, Images, Out, Rounds, Timeout, numbers
+from load_tests.outcomes import Measurement
 from load_tests.payloads import as_json, photos_from, resized
-from load_tests.report import reporting
+from load_tests.report import Report, reporting
 from load_tests.server_side import batch_buckets, batch_histogram, stages_ms
 from load_tests.summary import percentiles_ms, summarize
 
@@ -59,16 +61,7 @@ def detect(
                     {
                         **{"round": turn, "server": address, "clients": clients},
                         **summarize(measured).row(),
-                        "p50_ms by size": {
-                            str(side): percentiles_ms(
-                                [
-                                    outcome.latency_s
-                                    for outcome in measured.due
-                                    if outcome.ok and outcome.payload.name.startswith(f"{side}-")
-                                ]
-                            )[0]
-                            for side in sides
-                        },
+                        "p50_ms by size": {str(side): _p50_ms(measured, side) for side in sides},
                         "differ": len(changed),
                         "batches": batch_histogram(before, batch_buckets(address)),
                         "stages_ms": stages_ms(measured.due),
@@ -76,13 +69,27 @@ def detect(
                 )
                 if measured.interrupted:
                     raise KeyboardInterrupt
-        rates = {
-            address: median(r["images_per_s"] for r in report.rows if r["server"] == address)
-            for address in url
-        }
-        report.findings["images/s"] = rates
-        report.checks["answers equal those given alone"] = not any(
-            row["differ"] for row in report.rows
-        )
-        for address in url[1:]:
-            report.findings[f"{url[0]} ÷ {address}"] = rates[url[0]] / rates[address]
+        _compare(report, url)
+
+
+def _p50_ms(measured: Measurement, side: int) -> float:
+    """Median latency of the photos of one size."""
+    latencies = [
+        outcome.latency_s
+        for outcome in measured.due
+        if outcome.ok and outcome.payload.name.startswith(f"{side}-")
+    ]
+    return percentiles_ms(latencies)[0]
+
+
+def _compare(report: Report, addresses: Sequence[str]) -> None:
+    """Add what the rows say of the servers, the first one against each of the others."""
+    rates = {
+        address: median(r["images_per_s"] for r in report.rows if r["server"] == address)
+        for address in addresses
+    }
+    report.findings["images/s"] = rates
+    report.checks["answers equal those given alone"] = not any(row["differ"] for row in report.rows)
+    first, *others = addresses
+    for address in others:
+        report.findings[f"{first} ÷ {address}"] = rates[first] / rates[address]

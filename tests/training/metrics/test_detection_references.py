@@ -191,7 +191,7 @@ def test_nothing_is_printed(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_four_thousand_boxes_take_less_than_two_seconds():
+def test_four_thousand_boxes_take_less_than_a_second():
     rng = np.random.default_rng(0)
     boxes = [random_boxes(rng, 20) for _ in range(200)]
     label_ids, scores = np.arange(20) % 2, np.linspace(0.9, 0.1, 20, dtype=np.float32)
@@ -202,4 +202,4 @@ def test_four_thousand_boxes_take_less_than_two_seconds():
         begun = time.process_time()
         metrics(predictions, truths)
         taken.append(time.process_time() - begun)
-    assert min(taken) < 2
+    assert min(taken) < 1
