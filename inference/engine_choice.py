@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from inference.agreement import difference, fixed_images
 from inference.engine import ENGINES, usable_cores
+from inference.engine.compiled_lanes import compiler
 from inference.errors import DeviceLost, SightlineError
 from inference.files import read_json, write_text_atomically
 from inference.model_folder import ModelFolder
@@ -52,6 +53,10 @@ class Verdict(BaseModel):
     engine: str
     candidates: tuple[Candidate, ...]
 
+    def is_about(self, engines: Iterable[str]) -> bool:
+        """Whether it has tried just these: there may be others since."""
+        return {candidate.engine for candidate in self.candidates} == set(engines)
+
     def __str__(self) -> str:
         return f"{self.engine}: " + "; ".join(map(_in_words, self.candidates))
 
@@ -66,7 +71,7 @@ def choose_engine(folder: ModelFolder, *, device: str) -> Verdict:
     path, machine = folder.path / VERDICTS_FILE, _machine(folder, device)
     with _one_at_a_time(folder):
         known = _known_verdicts(path)
-        if machine not in known:
+        if machine not in known or not known[machine].is_about(ENGINES):
             log.info("timing the engines on this machine; the verdict is kept in %s", path)
             known[machine] = _try_all(folder, device)
             _keep(path, known)
@@ -143,12 +148,13 @@ def _seconds_per_image(candidate: Candidate) -> float:
 
 def _machine(folder: ModelFolder, device: str) -> str:
     """What a verdict depends on: the hardware, the runtimes and the size of the images."""
-    parts = [_cpu_name(), f"{usable_cores()} cores"]
+    parts = [_cpu_name(), f"{usable_cores()} cores", "" if compiler() else "no compiler"]
     if device == "cuda":
         parts.append(torch.cuda.get_device_name())
     parts += [f"{name} {version}" for name, version in package_versions(_PACKAGES).items()]
     size = folder.settings.model_dump(include={"valid_crop_size", "img_size", "min_size"})
-    return ", ".join(parts + [f"{name} {value}" for name, value in size.items()])
+    parts += [f"{name} {value}" for name, value in size.items()]
+    return ", ".join(filter(None, parts))
 
 
 def _cpu_name() -> str:

@@ -31,6 +31,7 @@ ENGINES: Mapping[str, tuple[str, str]] = {
     "torch": ("inference.engine.torch_engine", "load"),
     "torch_bf16": ("inference.engine.torch_engine", "load_bf16"),
     "torch_fp16": ("inference.engine.torch_engine", "load_fp16"),
+    "torch_compiled": ("inference.engine.torch_engine", "load_compiled"),
     "onnxruntime": ("inference.engine.onnx_engine", "load"),
 }
 AUTO = "auto"  # stands for the fastest of them; see engine_choice

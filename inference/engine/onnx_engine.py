@@ -1,8 +1,6 @@
 """The ONNX graph on onnxruntime, CPU or CUDA."""
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +11,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from inference.engine.base import Engine, Outputs, Result
+from inference.engine.lanes import CLASSIFIER_LANES, Forward, Lanes, faster_alone
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder, Preprocessing
-from inference.preprocess import normalize
-from inference.race import race
+from inference.settings import ClassificationSettings, settings_of
 from inference.types import CLASSIFICATION_TASKS, Task
 
 # TF32 would keep 10 bits of the mantissa and part from the other engines.
@@ -25,80 +23,30 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "cuda": ("CUDAExecutionProvider", {"use_tf32": "0"}),
 }
 
-_CLASSIFIER_LANES = 8
 _DETECTOR_LANES = 2  # canvases are large
 
 
-class Narrow:
-    """A session that leaves cores to others, for images that are not alone.
-
-    A network of many small layers gains little from threads that help within a layer and wait for
-    each other after it; whole images need not wait.
-    """
-
-    def __init__(self, session: ort.InferenceSession, *, lanes: int) -> None:
-        self.session = session
-        self.lanes = lanes
-        self.threads = ThreadPoolExecutor(lanes, "onnxruntime")
-        self._running = 0
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def turn(self) -> Iterator[bool]:
-        """Run an image in the block; whether it begins alone."""
-        with self._lock:
-            self._running += 1
-            is_alone = self._running == 1
-        try:
-            yield is_alone
-        finally:
-            with self._lock:
-                self._running -= 1
-
-
 class OnnxEngine:
-    """An onnxruntime session on a CPU, and a second one for the mask head where there is one.
-
-    With `narrow` as many threads may call it at a time as that has lanes: an image that begins
-    alone has `session`, others a lane each. A classifier's batch takes the lanes by itself.
-    """
+    """onnxruntime sessions on a CPU: those of the graph, and one of a mask head."""
 
     name = "onnxruntime"
     device = "cpu"
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        forward: Forward,
         *,
-        preprocessing: Preprocessing,
+        lanes: int = 1,
         mask_session: ort.InferenceSession | None = None,
-        narrow: Narrow | None = None,
-        has_rows: bool = True,
     ) -> None:
-        """has_rows: each output has a row per image, so that those of single images are joined."""
-        self._session = session
-        self._input = session.get_inputs()[0].name
-        self._preprocessing = preprocessing
+        """forward: a session's, or Lanes of two sessions."""
+        self._forward = forward
         self._mask_session = mask_session
-        self._narrow = narrow
-        self._has_rows = has_rows
-        self.lanes = narrow.lanes if narrow else 1
+        self.lanes = lanes
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3) to the graph's outputs as NumPy arrays."""
-        if self._narrow is None:
-            return self._forward(self._session, images_nhwc)
-        if len(images_nhwc) > 1 and self._has_rows:
-            forward = partial(self._forward, self._narrow.session)
-            parts = self._narrow.threads.map(forward, images_nhwc[:, None])
-            return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        with self._narrow.turn() as is_alone:
-            session = self._session if is_alone else self._narrow.session
-            return self._forward(session, images_nhwc)
-
-    def _forward(self, session: ort.InferenceSession, images_nhwc: NDArray[np.uint8]) -> Outputs:
-        batch = normalize(images_nhwc, mean=self._preprocessing.mean, std=self._preprocessing.std)
-        return _run(session, {self._input: batch})
+        return self._forward(images_nhwc)
 
     def masks(self, features: Outputs, rois: Any, label_ids: Any) -> Any:
         """Mask probabilities (R, M, M) of rois (R, 5)."""
@@ -142,33 +90,22 @@ def load(folder: ModelFolder, *, device: str, threads: int) -> Engine:
         from inference.engine.onnx_gpu_engine import OnnxGpuEngine  # needs torch
 
         return OnnxGpuEngine(session, preprocessing=preprocessing, mask_session=mask_session)
+    forward = _forward_of(session, preprocessing)
     is_classifier = folder.facts.task in CLASSIFICATION_TASKS
-    lanes = min(threads, _CLASSIFIER_LANES if is_classifier else _DETECTOR_LANES)
-    narrow = None
+    lanes = min(threads, CLASSIFIER_LANES if is_classifier else _DETECTOR_LANES)
     if lanes > 1:
         session_of_lane = _open_session(folder.onnx_path, device=device, threads=threads // lanes)
-        narrow = Narrow(session_of_lane, lanes=lanes)
+        beside = _forward_of(session_of_lane, preprocessing)
         if is_classifier:
-            session = faster_alone(session, session_of_lane, side=folder.facts.image_size)
-    return OnnxEngine(
-        session,
-        preprocessing=preprocessing,
-        mask_session=mask_session,
-        narrow=narrow,
-        has_rows=is_classifier,
-    )
+            side = settings_of(folder.settings, ClassificationSettings).valid_crop_size
+            forward = faster_alone(forward, beside, np.zeros((1, side, side, 3), np.uint8))
+        forward = Lanes(lanes, alone=forward, beside=beside, has_rows=is_classifier)
+    return OnnxEngine(forward, lanes=lanes, mask_session=mask_session)
 
 
-def faster_alone(
-    wide: ort.InferenceSession, narrow: ort.InferenceSession, *, side: int
-) -> ort.InferenceSession:
-    """The session that takes less time for one image: waking threads up costs a small network more.
-
-    Takes the graph's input to be (N, 3, side, side).
-    """
-    image = {wide.get_inputs()[0].name: np.zeros((1, 3, side, side), np.float32)}
-    seconds = race({session: partial(_run, session, image) for session in (wide, narrow)})
-    return min(seconds, key=lambda session: seconds[session])
+def _forward_of(session: ort.InferenceSession, preprocessing: Preprocessing) -> Forward:
+    name = session.get_inputs()[0].name
+    return lambda images_nhwc: _run(session, {name: preprocessing.normalized(images_nhwc)})
 
 
 def _open_session(path: Path, *, device: str, threads: int) -> ort.InferenceSession:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from inference.engine.base import Outputs, Result
-from inference.engine.gpu_input import GpuInput
+from inference.engine.device_input import DeviceInput
 from inference.engine.guard import guard
 from inference.engine.onnx_engine import failures_told_apart
 from inference.model_folder import Preprocessing
@@ -34,7 +34,7 @@ class OnnxGpuEngine:
     ) -> None:
         self._session = session
         self._input = session.get_inputs()[0].name
-        self._normalize = GpuInput(preprocessing)
+        self._normalize = DeviceInput(preprocessing, device="cuda")
         self._mask_session = mask_session
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:

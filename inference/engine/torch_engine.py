@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.engine.base import Outputs, Result
+from inference.engine.compiled_lanes import CompiledLanes, check_compiling
 from inference.engine.cuda_graphs import CudaGraphs
-from inference.engine.gpu_input import GpuInput
+from inference.engine.device_input import DeviceInput
 from inference.engine.guard import guard
 from inference.errors import UsageError
 from inference.families import detector_named
@@ -18,19 +19,14 @@ from inference.families.base import MaskHead
 from inference.folding import fold_batch_norms
 from inference.model_folder import ModelFolder, Preprocessing
 from inference.networks import load_network
+from inference.settings import ClassificationSettings, settings_of
 from inference.types import CLASSIFICATION_TASKS, Task
 
-Run = Callable[[NDArray[np.uint8]], tuple[Tensor, ...]]
+Run = Callable[[NDArray[np.uint8]], Outputs]
 
 
 class TorchEngine:
-    """A network, channels last: convolutions are faster that way on CPUs and GPUs.
-
-    With graphs, for a network whose work depends on nothing but its input's shape, a GPU runs
-    batches as CUDA graphs.
-    """
-
-    lanes = 1
+    """A network, channels last: convolutions are faster that way on CPUs and GPUs."""
 
     def __init__(
         self,
@@ -41,7 +37,6 @@ class TorchEngine:
         mask_head: MaskHead | None = None,
         name: str = "torch",
         dtype: torch.dtype = torch.float32,
-        graphs: bool = False,
     ) -> None:
         """Take a network in evaluation mode; in another dtype than float32 its layers change.
 
@@ -49,18 +44,33 @@ class TorchEngine:
         """
         self.name = name
         self.device = device
+        self.lanes = 1
         self._dtype = dtype
         if dtype != torch.float32:
             _cast_layers(network, dtype)  # once, instead of by autocast in every run
         self._network = network.to(memory_format=torch.channels_last)
+        self._normalize = DeviceInput(preprocessing, device=device)
         self._mask_head = mask_head
-        self._run = (
-            self._on_gpu(preprocessing, graphs) if device == "cuda" else self._on_cpu(preprocessing)
-        )
+        self._run: Run = self._run_eagerly
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """Images (N, H, W, 3) to the network's tensors, on the device, no real one in 16 bits."""
         return self._run(images_nhwc)
+
+    def record(self) -> None:
+        """Run batches as CUDA graphs. The network's work must depend on its input's shape alone."""
+        self._run = CudaGraphs(self._eager)
+
+    def compile(self, *, side: int, threads: int) -> None:
+        """Run images (side, side, 3) in compiled graphs, on lanes; of such a network as well."""
+        graph = torch.compile(self._forward, dynamic=False)
+        compiled = CompiledLanes(
+            self._eager,
+            lambda images_nhwc: self._compute(partial(graph, images_nhwc)),
+            side=side,
+            threads=threads,
+        )
+        self._run, self.lanes = compiled, compiled.count
 
     def masks(self, features: Outputs, rois: Tensor, label_ids: Tensor) -> Tensor:
         """Mask probabilities (R, M, M) of rois (R, 5)."""
@@ -72,25 +82,14 @@ class TorchEngine:
         """Call what uses the engine or its outputs; see Engine."""
         return guard(compute)
 
-    def _on_cpu(self, preprocessing: Preprocessing) -> Run:
-        def run(images_nhwc: NDArray[np.uint8]) -> tuple[Tensor, ...]:
-            batch = torch.from_numpy(preprocessing.normalized(images_nhwc))
-            return self._forward(batch.contiguous(memory_format=torch.channels_last))
+    def _run_eagerly(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        return self._eager(torch.from_numpy(images_nhwc).to(self.device))
 
-        return run
+    def _eager(self, images_nhwc: Tensor) -> tuple[Tensor, ...]:
+        return self._compute(partial(self._forward, images_nhwc))
 
-    def _on_gpu(self, preprocessing: Preprocessing, graphs: bool) -> Run:
-        normalize = GpuInput(preprocessing)
-
-        def compute(images_nhwc: Tensor) -> tuple[Tensor, ...]:
-            return self._forward(normalize(images_nhwc))
-
-        if graphs:
-            return CudaGraphs(compute)
-        return lambda images_nhwc: compute(torch.from_numpy(images_nhwc).to("cuda"))
-
-    def _forward(self, batch_nchw: Tensor) -> tuple[Tensor, ...]:
-        outputs = self._compute(lambda: self._network(batch_nchw))
+    def _forward(self, images_nhwc: Tensor) -> tuple[Tensor, ...]:
+        outputs = self._network(self._normalize(images_nhwc))
         outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
         return tuple(o.float() if o.is_floating_point() else o for o in outputs)
 
@@ -127,18 +126,31 @@ def load_fp16(folder: ModelFolder, *, device: str, threads: int) -> TorchEngine:
     return _load(folder, device, threads, name="torch_fp16", dtype=torch.float16)
 
 
+def load_compiled(folder: ModelFolder, *, device: str, threads: int) -> TorchEngine:
+    """A classifier in bfloat16, compiled for this CPU. Raises UsageError where it cannot be."""
+    check_compiling(device=device)
+    if folder.facts.task not in CLASSIFICATION_TASKS:
+        raise UsageError("engine 'torch_compiled' is for classifiers; use 'torch_bf16' or 'auto'")
+    engine = _load(folder, device, threads, name="torch_compiled", dtype=torch.bfloat16)
+    settings = settings_of(folder.settings, ClassificationSettings)
+    engine.compile(side=settings.valid_crop_size, threads=threads)
+    return engine
+
+
 def _load(
     folder: ModelFolder, device: str, threads: int, *, name: str, dtype: torch.dtype
 ) -> TorchEngine:
     torch.set_num_threads(threads)
     facts = folder.facts
     has_masks = facts.task is Task.SEGMENTATION
-    return TorchEngine(
+    engine = TorchEngine(
         fold_batch_norms(load_network(folder, device=device)),
         device=device,
         preprocessing=facts.preprocessing,
         mask_head=detector_named(facts.family).mask_head if has_masks else None,
         name=name,
         dtype=dtype,
-        graphs=facts.task in CLASSIFICATION_TASKS,
     )
+    if device == "cuda" and facts.task in CLASSIFICATION_TASKS:
+        engine.record()
+    return engine

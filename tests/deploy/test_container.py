@@ -56,9 +56,13 @@ VARIANTS = ["bentofile.yaml", pytest.param("bentofile.cpu.yaml", marks=pytest.ma
 @pytest.fixture(scope="module", params=VARIANTS)
 def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
     home = tmp_path_factory.mktemp("home")
+    return built(request.param, home=home)
+
+
+def built(build_file: str, *, home: Path) -> Image:
     model = registered(write_model_folder(home / "model").path, "tiny", home=home)
     tag = run(
-        *("-m", "bentoml", "build", "-f", request.param, "--output", "tag"),
+        *("-m", "bentoml", "build", "-f", build_file, "--output", "tag"),
         *("--arg", "model=tiny:latest", "--arg", "device=cpu", "--arg", "engine=torch"),
         *("--arg", "explain=false"),
         home=home,
@@ -86,6 +90,16 @@ def test_the_image_runs_without_rights_compilers_and_telemetry(image: Image) -> 
     assert not re.search(r"apt-get|build-essential|curl", "\n".join(image.lines))
     (copied, _) = image.last_stage("COPY")
     assert copied == "--from=packages /app/.venv /app/.venv"
+
+
+@pytest.mark.slow
+def test_a_compiler_is_in_the_image_where_the_build_file_asks_for_one(tmp_path: Path) -> None:
+    wanted = build_file("bentofile.cpu.yaml")
+    wanted["docker"]["system_packages"] = ["g++"]
+    (tmp_path / "bentofile.yaml").write_text(yaml.safe_dump(wanted), encoding="utf-8")
+    image = built(str(tmp_path / "bentofile.yaml"), home=tmp_path)
+    (install, *_) = image.last_stage("RUN")
+    assert "apt-get install --yes --no-install-recommends g++ " in install
 
 
 def test_the_image_says_whether_it_is_healthy(image: Image) -> None:

@@ -9,7 +9,7 @@ import torch
 from inference.engine import ENGINES, load_engine
 from inference.engine.base import as_numpy
 from inference.engine.cuda_graphs import CudaGraphs
-from inference.engine.gpu_input import GpuInput
+from inference.engine.device_input import DeviceInput
 from inference.engine_choice import TOLERANCE, choose_engine
 from inference.model_folder import IMAGENET, ModelFolder
 from tests.model_folders import write_model_folder
@@ -57,7 +57,7 @@ def test_the_choice_has_measured_every_engine(folder: ModelFolder) -> None:
 
 def test_the_gpu_normalises_as_the_cpu_to_the_bit() -> None:
     images = crops(3, side=17)
-    on_gpu = GpuInput(IMAGENET)(torch.from_numpy(images).cuda())
+    on_gpu = DeviceInput(IMAGENET, device="cuda")(torch.from_numpy(images).cuda())
     assert on_gpu.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal(as_numpy(on_gpu), IMAGENET.normalized(images))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inference.engine import ENGINES, EXACT_ENGINES
-from inference.engine_choice import TOLERANCE, VERDICTS_FILE, Verdict, choose_engine
+from inference.engine_choice import TOLERANCE, VERDICTS_FILE, Candidate, Verdict, choose_engine
 from inference.errors import DeviceLost
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.predictor import Predictor
@@ -74,6 +74,14 @@ def test_an_engine_is_refused_for_a_reason(
     assert "other refused" in str(verdict)
 
 
+def test_an_engine_that_came_later_gets_its_trial(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose_engine(folder, device="cpu")
+    with_engine(monkeypatch, "load_wrong")
+    assert "differs by" in trial(choose_engine(folder, device="cpu"))
+
+
 def test_a_device_that_dies_meanwhile_is_no_verdict(
     folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +132,8 @@ def test_of_several_workers_one_times_the_engines_and_all_choose_the_same(
     def slowly(folder: ModelFolder, device: str) -> Verdict:
         timed.append(device)
         time.sleep(0.3)
-        return Verdict(engine=f"choice {len(timed)}", candidates=())
+        tried = tuple(Candidate(engine=name) for name in ENGINES)
+        return Verdict(engine=f"choice {len(timed)}", candidates=tried)
 
     monkeypatch.setattr("inference.engine_choice._try_all", slowly)
     with ThreadPoolExecutor(3) as pool:

@@ -1,12 +1,8 @@
-import itertools
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +10,6 @@ import torch
 
 from inference.engine import EXACT_ENGINES, Engine, load_engine, resolve_device
 from inference.engine.base import as_numpy, cores_of_quota
-from inference.engine.onnx_engine import faster_alone
 from inference.engine.torch_engine import TorchEngine
 from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import (
@@ -201,36 +196,6 @@ def test_images_of_several_threads_take_lanes_and_stay_the_same(folder: ModelFol
     with ThreadPoolExecutor(engine.lanes) as pool:
         found = list(pool.map(lambda image: logits_of(engine, image[None]), images))
     np.testing.assert_allclose(np.concatenate(found), expected, rtol=0, atol=1e-5)
-
-
-class Takes:
-    """A session whose runs take so many seconds."""
-
-    def __init__(self, *seconds: float) -> None:
-        self._seconds = itertools.cycle(seconds)
-
-    def get_inputs(self) -> list[Any]:
-        return [SimpleNamespace(name="input1")]
-
-    def run(self, _: Any, inputs: Any) -> list[Any]:
-        assert inputs["input1"].shape == (1, 3, 32, 32)
-        time.sleep(next(self._seconds))
-        return []
-
-
-@pytest.mark.parametrize(
-    ("wide", "narrow", "faster"),
-    [
-        (Takes(0.001), Takes(0.02), "wide"),
-        (Takes(0.02), Takes(0.001), "narrow"),
-        (Takes(0.001, 0.05), Takes(0.02), "wide"),  # some of its runs were disturbed
-    ],
-)
-def test_an_image_alone_has_the_threads_that_serve_it_faster(
-    wide: Any, narrow: Any, faster: str
-) -> None:
-    chosen = faster_alone(wide, narrow, side=32)
-    assert chosen is {"wide": wide, "narrow": narrow}[faster]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 64])

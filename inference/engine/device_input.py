@@ -1,4 +1,4 @@
-"""From the bytes of images to what a network sees, on a GPU."""
+"""From the bytes of images to what a network sees, where the network is."""
 
 import torch
 from torch import Tensor
@@ -7,15 +7,15 @@ from inference.model_folder import Preprocessing
 from inference.preprocess import scale_and_shift
 
 
-class GpuInput:
-    """Normalises images where they are: sent as bytes, they are a quarter of float32's size.
+class DeviceInput:
+    """Normalises images on a device: sent as bytes, they are a quarter of float32's size.
 
     The arithmetic is that of `normalize`, to the bit.
     """
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Preprocessing, *, device: str) -> None:
         self._scale, self._shift = (
-            torch.from_numpy(values).to("cuda")[:, None, None]
+            torch.from_numpy(values).to(device)[:, None, None]
             for values in scale_and_shift(preprocessing.mean, preprocessing.std)
         )
 

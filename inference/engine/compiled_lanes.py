@@ -1,0 +1,73 @@
+"""A network compiled for this machine's CPU, an image per core."""
+
+import os
+import shutil
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.engine.base import Outputs
+from inference.engine.cuda_graphs import Compute
+from inference.engine.lanes import CLASSIFIER_LANES, Lanes, faster_alone
+from inference.errors import UsageError
+
+
+class CompiledLanes:
+    """A function of images (N, H, W, 3): one of the model's own size runs in a compiled graph.
+
+    Images of another size, which a request may ask for, are computed without: compiling takes
+    seconds. There are `count` lanes; see Lanes.
+    """
+
+    def __init__(self, compute: Compute, compiled: Compute, *, side: int, threads: int) -> None:
+        """compiled: the same by torch.compile, which compiles when it is first called."""
+        self.count = min(threads, CLASSIFIER_LANES)
+        self._compute = compute
+        self._compiled = compiled
+        self._canvas = (1, side, side, 3)
+        wide, narrow = (
+            partial(self._forward, threads=count) for count in (threads, threads // self.count)
+        )
+        with _compiling():
+            alone = faster_alone(wide, narrow, np.zeros(self._canvas, np.uint8))
+        self._lanes = Lanes(self.count, alone=alone, beside=narrow)
+
+    def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        """What the function makes of the images, NumPy's arrays."""
+        return self._lanes(images_nhwc)
+
+    def _forward(self, images_nhwc: NDArray[np.uint8], *, threads: int) -> Outputs:
+        torch.set_num_threads(threads)  # the calling thread's; there is a graph for each number
+        compute = self._compiled if images_nhwc.shape == self._canvas else self._compute
+        return tuple(output.numpy() for output in compute(torch.from_numpy(images_nhwc)))
+
+
+def _compiling() -> AbstractContextManager[None]:
+    """How graphs are compiled in the block.
+
+    Weights become constants in the order that the kernels want, and layers that follow each other
+    one kernel. A graph in C++ runs without Python's lock, beside the threads that decode.
+    """
+    from torch._inductor import config  # takes seconds
+
+    return cast(AbstractContextManager[None], config.patch(freezing=True, cpp_wrapper=True))
+
+
+def check_compiling(*, device: str) -> None:
+    """Raise UsageError where graphs are not compiled: without bfloat16, or without a compiler."""
+    engine = "engine 'torch_compiled'"
+    if device != "cpu":
+        raise UsageError(f"{engine} is for CPUs; on a GPU use 'torch_bf16', 'torch_fp16' or 'auto'")
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise UsageError(f"{engine} needs a CPU that computes in bfloat16 (avx512_bf16, AMX)")
+    if compiler() is None:
+        raise UsageError(f"{engine} needs a C++ compiler; install g++, or name another one in CXX")
+
+
+def compiler() -> str | None:
+    """Where torch.compile would find a C++ compiler."""
+    return shutil.which(os.environ.get("CXX", "g++"))
