@@ -44,8 +44,10 @@ from serving.scoring import answer_all, body_and_status, note
 from serving.stopping import Stopping
 from serving.supervisor import STOP_S, supervise
 
-# The workers inherit it: OpenMP threads without work must not spin on the cores that decode.
+# The workers inherit it: OpenMP threads without work must not spin on the cores that decode, but
+# for the microseconds between two layers, or each would begin with waking them up.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 log = logging.getLogger("bentoml.sightline")
 

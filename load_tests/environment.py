@@ -12,7 +12,13 @@ _PACKAGES = (
     *("aiohttp", "bentoml", "fastapi", "litserve", "numpy", "onnxruntime-gpu", "onnxruntime"),
     *("pillow", "simplejpeg", "starlette", "torch", "uvicorn", "uvloop"),
 )
-_THREAD_SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "PYTORCH_ALLOC_CONF")
+_THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
+    "MKL_NUM_THREADS",
+    "PYTORCH_ALLOC_CONF",
+)
 
 
 def usable_cores() -> int:

@@ -2,8 +2,8 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import cast
 
 import numpy as np
@@ -29,25 +29,46 @@ class CompiledLanes:
         self._compute = compute
         self._compiled = compiled
         self._canvas = (1, side, side, 3)
-        wide, narrow = (
-            partial(self._forward, threads=count) for count in (threads, threads // self.count)
+        self._threads_of_lane = threads // self.count
+        # OpenMP has helpers for each thread that asks for some. With more of them than cores none
+        # waits awake for the next layer, so one thread alone may ask.
+        self._wide_thread = ThreadPoolExecutor(
+            1, "wide", initializer=torch.set_num_threads, initargs=(threads,)
         )
+        blank = np.zeros(self._canvas, np.uint8)
         with _compiling():
-            alone = faster_alone(wide, narrow, np.zeros(self._canvas, np.uint8))
-        self._lanes = Lanes(self.count, alone=alone, beside=narrow)
+            self._narrow(blank)
+        self._wide_thread.submit(self._compile, blank).result()
+        alone = faster_alone(self._wide, self._narrow, blank)
+        self._lanes = Lanes(self.count, alone=alone, beside=self._narrow)
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
         """What the function makes of the images, NumPy's arrays."""
         return self._lanes(images_nhwc)
 
-    def _forward(self, images_nhwc: NDArray[np.uint8], *, threads: int) -> Outputs:
-        torch.set_num_threads(threads)  # the calling thread's; there is a graph for each number
+    def _wide(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        return self._wide_thread.submit(self._forward, images_nhwc).result()
+
+    def _narrow(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        before = torch.get_num_threads()  # the calling thread's
+        torch.set_num_threads(self._threads_of_lane)
+        try:
+            return self._forward(images_nhwc)
+        finally:
+            torch.set_num_threads(before)
+
+    def _compile(self, images_nhwc: NDArray[np.uint8]) -> None:
+        with _compiling():
+            self._forward(images_nhwc)
+
+    def _forward(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        """There is a graph for each number of threads."""
         compute = self._compiled if images_nhwc.shape == self._canvas else self._compute
         return tuple(output.numpy() for output in compute(torch.from_numpy(images_nhwc)))
 
 
 def _compiling() -> AbstractContextManager[None]:
-    """How graphs are compiled in the block.
+    """How graphs are compiled in the block, by this thread.
 
     Weights become constants in the order that the kernels want, and layers that follow each other
     one kernel. A graph in C++ runs without Python's lock, beside the threads that decode.

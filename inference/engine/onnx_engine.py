@@ -24,6 +24,7 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 _DETECTOR_LANES = 2  # canvases are large
+_SPIN_US = "20"  # of milliseconds by default
 
 
 class OnnxEngine:
@@ -135,7 +136,7 @@ def _session_options(threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Idle threads must not spin on the cores that decode the next images.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Idle threads must not spin on the cores that decode the next images, but between two layers.
+    options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
     options.log_severity_level = 3  # errors; warnings are about this machine, not the model
     return options
