@@ -2,18 +2,26 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from inference.engine.base import Outputs
 from inference.engine.cuda_graphs import Compute
 from inference.engine.lanes import CLASSIFIER_LANES, Lanes, faster_alone
 from inference.errors import UsageError
+
+# Weights become constants in the order that the kernels want, and layers that follow each other one
+# kernel. The graph is in C++ and runs without Python's lock, beside the threads that decode. It is
+# one file, for which worker processes are not worth starting.
+_OPTIONS = {"freezing": True, "cpp_wrapper": True, "compile_threads": 1}
 
 
 class CompiledLanes:
@@ -23,22 +31,22 @@ class CompiledLanes:
     seconds. There are `count` lanes; see Lanes.
     """
 
-    def __init__(self, compute: Compute, compiled: Compute, *, side: int, threads: int) -> None:
-        """compiled: the same by torch.compile, which compiles when it is first called."""
+    def __init__(self, network: nn.Module, compute: Compute, *, side: int, threads: int) -> None:
+        """compute: the function, which uses `network`."""
         self.count = min(threads, CLASSIFIER_LANES)
         self._compute = compute
-        self._compiled = compiled
         self._canvas = (1, side, side, 3)
         self._threads_of_lane = threads // self.count
-        # OpenMP has helpers for each thread that asks for some. With more of them than cores none
-        # waits awake for the next layer, so one thread alone may ask.
+        # OpenMP keeps helpers for each thread that asks for some. With more of them than cores none
+        # waits awake for the next layer, so one thread alone asks.
         self._wide_thread = ThreadPoolExecutor(
             1, "wide", initializer=torch.set_num_threads, initargs=(threads,)
         )
         blank = np.zeros(self._canvas, np.uint8)
-        with _compiling():
-            self._narrow(blank)
-        self._wide_thread.submit(self._compile, blank).result()
+        graph = partial(compiled, _Exportable(network, compute), torch.from_numpy(blank))
+        self._wide_graph = self._wide_thread.submit(graph).result()
+        with threads_of_caller(self._threads_of_lane):
+            self._narrow_graph = graph()
         alone = faster_alone(self._wide, self._narrow, blank)
         self._lanes = Lanes(self.count, alone=alone, beside=self._narrow)
 
@@ -47,35 +55,48 @@ class CompiledLanes:
         return self._lanes(images_nhwc)
 
     def _wide(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
-        return self._wide_thread.submit(self._forward, images_nhwc).result()
+        return self._wide_thread.submit(self._forward, self._wide_graph, images_nhwc).result()
 
     def _narrow(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
-        before = torch.get_num_threads()  # the calling thread's
-        torch.set_num_threads(self._threads_of_lane)
-        try:
-            return self._forward(images_nhwc)
-        finally:
-            torch.set_num_threads(before)
+        with threads_of_caller(self._threads_of_lane):
+            return self._forward(self._narrow_graph, images_nhwc)
 
-    def _compile(self, images_nhwc: NDArray[np.uint8]) -> None:
-        with _compiling():
-            self._forward(images_nhwc)
-
-    def _forward(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
-        """There is a graph for each number of threads."""
-        compute = self._compiled if images_nhwc.shape == self._canvas else self._compute
-        return tuple(output.numpy() for output in compute(torch.from_numpy(images_nhwc)))
+    def _forward(self, graph: Compute, images_nhwc: NDArray[np.uint8]) -> Outputs:
+        compute = graph if images_nhwc.shape == self._canvas else self._compute
+        with torch.inference_mode():
+            return tuple(output.numpy() for output in compute(torch.from_numpy(images_nhwc)))
 
 
-def _compiling() -> AbstractContextManager[None]:
-    """How graphs are compiled in the block, by this thread.
+class _Exportable(nn.Module):
+    """A function of a network's, in the shape that torch.export takes."""
 
-    Weights become constants in the order that the kernels want, and layers that follow each other
-    one kernel. A graph in C++ runs without Python's lock, beside the threads that decode.
-    """
-    from torch._inductor import config  # takes seconds
+    def __init__(self, network: nn.Module, compute: Compute) -> None:
+        super().__init__()
+        self.network = network
+        self.compute = compute
 
-    return cast(AbstractContextManager[None], config.patch(freezing=True, cpp_wrapper=True))
+    def forward(self, images_nhwc: Tensor) -> tuple[Tensor, ...]:
+        return self.compute(images_nhwc)
+
+
+def compiled(module: nn.Module, images_nhwc: Tensor) -> Compute:
+    """Compile a module for inputs of just this shape and the calling thread's number of threads."""
+    from torch._inductor import compile, config  # takes seconds
+
+    with torch.no_grad(), config.patch(_OPTIONS):
+        graph = torch.export.export(module, (images_nhwc,)).module(check_guards=False)
+        return cast(Compute, compile(graph, [images_nhwc]))
+
+
+@contextmanager
+def threads_of_caller(count: int) -> Iterator[None]:
+    """Let torch use so many threads for the calling one in the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_compiling(*, device: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.engine.base import Outputs, Result
-from inference.engine.compiled_lanes import CompiledLanes, check_compiling
+from inference.engine.compiled_lanes import CompiledLanes, check_compiling, threads_of_caller
 from inference.engine.cuda_graphs import CudaGraphs
 from inference.engine.device_input import DeviceInput
 from inference.engine.guard import guard
@@ -63,13 +63,7 @@ class TorchEngine:
 
     def compile(self, *, side: int, threads: int) -> None:
         """Run images (side, side, 3) in compiled graphs, on lanes; of such a network as well."""
-        graph = torch.compile(self._forward, dynamic=False)
-        compiled = CompiledLanes(
-            self._eager,
-            lambda images_nhwc: self._compute(partial(graph, images_nhwc)),
-            side=side,
-            threads=threads,
-        )
+        compiled = CompiledLanes(self._network, self._eager, side=side, threads=threads)
         self._run, self.lanes = compiled, compiled.count
 
     def masks(self, features: Outputs, rois: Tensor, label_ids: Tensor) -> Tensor:
@@ -131,7 +125,8 @@ def load_compiled(folder: ModelFolder, *, device: str, threads: int) -> TorchEng
     check_compiling(device=device)
     if folder.facts.task not in CLASSIFICATION_TASKS:
         raise UsageError("engine 'torch_compiled' is for classifiers; use 'torch_bf16' or 'auto'")
-    engine = _load(folder, device, threads, name="torch_compiled", dtype=torch.bfloat16)
+    with threads_of_caller(1):  # see CompiledLanes
+        engine = _load(folder, device, 1, name="torch_compiled", dtype=torch.bfloat16)
     settings = settings_of(folder.settings, ClassificationSettings)
     engine.compile(side=settings.valid_crop_size, threads=threads)
     return engine

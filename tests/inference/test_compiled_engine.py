@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 
 from inference.engine import Engine, load_engine
 from inference.engine.base import as_numpy
-from inference.engine.compiled_lanes import check_compiling
+from inference.engine.compiled_lanes import check_compiling, threads_of_caller
 from inference.errors import UsageError
 from inference.model_folder import ModelFolder
 from tests.model_folders import write_detector_folder, write_model_folder
@@ -58,10 +59,32 @@ def test_images_of_several_threads_have_the_answers_of_one_batch(compiled: Engin
     np.testing.assert_allclose(np.concatenate(found), expected, rtol=0, atol=1e-2)
 
 
-def test_nothing_is_compiled_while_images_wait(compiled: Engine) -> None:
-    with torch.compiler.set_stance("fail_on_recompile"):
-        for count, side in ((1, SIDE), (5, SIDE), (1, 48), (3, 40)):
-            assert logits_of(compiled, crops(count, side)).shape == (count, 3)
+def test_nothing_is_compiled_while_images_wait(
+    compiled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("torch._inductor.compile")
+    for count, side in ((1, SIDE), (5, SIDE), (1, 48), (3, 40)):
+        assert logits_of(compiled, crops(count, side)).shape == (count, 3)
+
+
+def test_two_models_of_a_process_have_their_own_graphs(
+    tmp_path: Path, folder: ModelFolder, compiled: Engine
+) -> None:
+    other = write_model_folder(tmp_path, image_size=SIDE, resize_size=36, crop_size=SIDE, seed=1)
+    engines = [
+        load_engine(other, name=name, device="cpu", threads=1)
+        for name in ("torch", "torch_compiled")
+    ]
+    exact, found = (logits_of(engine, crops(1)) for engine in engines)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=0.05)
+    assert np.abs(found - logits_of(compiled, crops(1))).max() > 0.1
+
+
+def test_the_callers_number_of_threads_stays(folder: ModelFolder, compiled: Engine) -> None:
+    with threads_of_caller(2):
+        load_engine(folder, name="torch_compiled", device="cpu", threads=1)
+        logits_of(compiled, crops(3))
+        assert torch.get_num_threads() == 2
 
 
 def test_detectors_are_refused(tmp_path_factory: pytest.TempPathFactory, compiled: Engine) -> None:
