@@ -87,6 +87,7 @@ class Predictor:
         Raises UsageError and ModelFolderError as `load_engine` does.
         """
         self.folder = folder
+        self._is_classifier = folder.facts.task in CLASSIFICATION_TASKS
         self.choice: Verdict | None = None  # why "auto" took the engine that it took
         device = resolve_device(device)
         if engine == AUTO:
@@ -119,7 +120,7 @@ class Predictor:
             max_wait_s=max_wait_s,
             max_bytes=_ENCODED_BYTES,
             seconds_per_image=warm.costs.seconds_per_item(warm.key, at_most=self.max_batch),
-            on_run=self._finish_soon,
+            on_run=self._finish if self._is_classifier else self._finish_soon,
             on_device_lost=on_device_lost or (lambda: None),
         )
 
@@ -256,7 +257,7 @@ class Predictor:
         return items
 
     def _finish_soon(self, tickets: "list[Ticket[Any, Any]]") -> None:
-        """Hand over what the model is done with: it must not wait for post-processing."""
+        """Hand over what the model is done with: it must not wait for the masks of detectors."""
         shares = min(len(tickets), usable_cores())
         for i in range(shares):
             self._finishers.submit(self._finish, tickets[i::shares])
@@ -284,8 +285,7 @@ class Predictor:
             self._batcher.succeed(ticket, Prediction(value, stages_s, ticket.batch_size))
 
     def _default_batch(self) -> int:
-        is_classifier = self.folder.facts.task in CLASSIFICATION_TASKS
-        return (_CLASSIFIER_BATCH if is_classifier else _DETECTOR_BATCH)[self.engine.device]
+        return (_CLASSIFIER_BATCH if self._is_classifier else _DETECTOR_BATCH)[self.engine.device]
 
 
 def _pixels(shape: Any) -> int:
