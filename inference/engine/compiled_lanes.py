@@ -45,8 +45,10 @@ class CompiledLanes:
         blank = np.zeros(self._canvas, np.uint8)
         graph = partial(compiled, _Exportable(network, compute), torch.from_numpy(blank))
         self._wide_graph = self._wide_thread.submit(graph).result()
-        with threads_of_caller(self._threads_of_lane):
-            self._narrow_graph = graph()
+        self._narrow_graph = self._wide_graph
+        if self.count > 1:
+            with threads_of_caller(self._threads_of_lane):
+                self._narrow_graph = graph()
         alone = faster_alone(self._wide, self._narrow, blank)
         self._lanes = Lanes(self.count, alone=alone, beside=self._narrow)
 

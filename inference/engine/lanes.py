@@ -13,6 +13,7 @@ from inference.engine.base import Outputs
 from inference.race import race
 
 CLASSIFIER_LANES = 8  # at most
+_CLEARLY = 0.7
 Forward = Callable[[NDArray[np.uint8]], Outputs]
 
 
@@ -59,6 +60,9 @@ class Lanes:
 
 
 def faster_alone(wide: Forward, narrow: Forward, image_nhwc: NDArray[np.uint8]) -> Forward:
-    """What takes less time for one image: waking threads up costs a small network more."""
+    """What takes less time for one image: waking threads up costs a small network more.
+
+    Narrow only if that is clear: other work on the machine holds several threads up, not one.
+    """
     seconds = race({forward: partial(forward, image_nhwc) for forward in (wide, narrow)})
-    return min(seconds, key=lambda forward: seconds[forward])
+    return narrow if seconds[narrow] < _CLEARLY * seconds[wide] else wide

@@ -91,6 +91,7 @@ def takes(*seconds: float) -> Forward:
     [
         (takes(0.001), takes(0.02), "wide"),
         (takes(0.02), takes(0.001), "narrow"),
+        (takes(0.012), takes(0.01), "wide"),  # perhaps disturbed
         (takes(0.001, 0.05), takes(0.02), "wide"),  # some of its runs were disturbed
     ],
 )
