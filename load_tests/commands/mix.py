@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from statistics import median
 from typing import Annotated, Any
 
@@ -41,9 +42,6 @@ def mix(
     _check_explains(target, explanations[0])
     rng = np.random.default_rng(seed)
 
-    def scoring() -> Coroutine[Any, Any, Measurement]:
-        return open_loop(target, scores, poisson(rate, duration, rng), duration_s=duration)
-
     with reporting("mix", out, url=url) as report:
 
         def measure(turn: int, phase: str, *loops: Coroutine[Any, Any, Measurement]) -> None:
@@ -54,6 +52,8 @@ def mix(
                 raise KeyboardInterrupt
 
         for turn in range(rounds):
+            offsets_s = poisson(rate, duration, rng)  # the same for both: bursts make the p99
+            scoring = partial(open_loop, target, scores, offsets_s, duration_s=duration)
             measure(turn, "scores alone", scoring())
             explaining = closed_loop(
                 target, explanations, clients=explainers, duration_s=duration, warmup_s=0.0
