@@ -1,5 +1,6 @@
 """A network compiled for this machine's CPU, an image per core."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from inference.engine.base import Outputs
 from inference.engine.cuda_graphs import Compute
 from inference.engine.lanes import CLASSIFIER_LANES, Lanes, faster_alone
 from inference.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 # Weights become constants in the order that the kernels want, and layers that follow each other one
 # kernel. The graph is in C++ and runs without Python's lock, beside the threads that decode. It is
@@ -82,12 +85,23 @@ class _Exportable(nn.Module):
 
 
 def compiled(module: nn.Module, images_nhwc: Tensor) -> Compute:
-    """Compile a module for inputs of just this shape and the calling thread's number of threads."""
+    """Compile a module for inputs of just this shape and the calling thread's number of threads.
+
+    Raises UsageError for a module, or a machine, with which that cannot be done.
+    """
     from torch._inductor import compile, config  # takes seconds
 
-    with torch.no_grad(), config.patch(_OPTIONS):
-        graph = torch.export.export(module, (images_nhwc,)).module(check_guards=False)
-        return cast(Compute, compile(graph, [images_nhwc]))
+    try:
+        with torch.no_grad(), config.patch(_OPTIONS):
+            graph = torch.export.export(module, (images_nhwc,)).module(check_guards=False)
+            return cast(Compute, compile(graph, [images_nhwc]))
+    except Exception as error:  # of the network's own code, of torch's layers, of the compiler
+        log.debug("compiling failed", exc_info=error)
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(
+            f"engine 'torch_compiled' cannot compile this network here ({reason}); use "
+            "'torch_bf16' or 'auto'"
+        ) from None
 
 
 @contextmanager

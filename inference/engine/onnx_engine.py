@@ -24,7 +24,7 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 _DETECTOR_LANES = 2  # canvases are large
-_SPIN_US = "20"  # of milliseconds by default
+_SPIN_US = "20"
 
 
 class OnnxEngine:

@@ -67,6 +67,19 @@ def test_nothing_is_compiled_while_images_wait(
         assert logits_of(compiled, crops(count, side)).shape == (count, 3)
 
 
+def test_what_cannot_be_compiled_is_told_in_a_line(
+    folder: ModelFolder, compiled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("C++ compile error\nand a page of what the compiler said")
+
+    monkeypatch.setattr("torch._inductor.compile", fail)
+    with pytest.raises(
+        UsageError, match=r"cannot compile this network here \(C\+\+ compile error\)"
+    ):
+        load_engine(folder, name="torch_compiled", device="cpu")
+
+
 def test_two_models_of_a_process_have_their_own_graphs(
     tmp_path: Path, folder: ModelFolder, compiled: Engine
 ) -> None:
