@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from inference.agreement import difference, fixed_images
 from inference.engine import ENGINES, usable_cores
 from inference.engine.compiled_lanes import compiler
-from inference.errors import DeviceLost, SightlineError
+from inference.errors import DeviceLost, SightlineError, UsageError
 from inference.files import read_json, write_text_atomically
 from inference.model_folder import ModelFolder
 from inference.packages import package_versions
@@ -53,12 +53,33 @@ class Verdict(BaseModel):
     engine: str
     candidates: tuple[Candidate, ...]
 
+    def ranking(self) -> list[str]:
+        """All engines that may be taken, the fastest first."""
+        right = [candidate for candidate in self.candidates if candidate.refused is None]
+        return [candidate.engine for candidate in sorted(right, key=_seconds_per_image)]
+
     def is_about(self, engines: Iterable[str]) -> bool:
         """Whether it has tried just these: there may be others since."""
         return {candidate.engine for candidate in self.candidates} == set(engines)
 
     def __str__(self) -> str:
         return f"{self.engine}: " + "; ".join(map(_in_words, self.candidates))
+
+
+def load_fastest(folder: ModelFolder, *, device: str) -> tuple[Verdict, Pipeline]:
+    """Choose an engine and load it.
+
+    An earlier verdict's engine may have lost what it needs, such as room for a compiled graph; then
+    the next best one is loaded. Raises as `load_pipeline` does when none can be.
+    """
+    verdict = choose_engine(folder, device=device)
+    *better, last = verdict.ranking()
+    for engine in better:
+        try:
+            return verdict, load_pipeline(folder, engine=engine, device=device)
+        except UsageError as error:
+            log.warning("not the fastest engine: %s", error)
+    return verdict, load_pipeline(folder, engine=last, device=device)
 
 
 def choose_engine(folder: ModelFolder, *, device: str) -> Verdict:
@@ -148,13 +169,14 @@ def _seconds_per_image(candidate: Candidate) -> float:
 
 def _machine(folder: ModelFolder, device: str) -> str:
     """What a verdict depends on: the hardware, the runtimes and the size of the images."""
-    parts = [_cpu_name(), f"{usable_cores()} cores", "" if compiler() else "no compiler"]
+    parts = [_cpu_name(), f"{usable_cores()} cores"]
     if device == "cuda":
         parts.append(torch.cuda.get_device_name())
+    elif compiler() is None:
+        parts.append("no compiler")
     parts += [f"{name} {version}" for name, version in package_versions(_PACKAGES).items()]
     size = folder.settings.model_dump(include={"valid_crop_size", "img_size", "min_size"})
-    parts += [f"{name} {value}" for name, value in size.items()]
-    return ", ".join(filter(None, parts))
+    return ", ".join(parts + [f"{name} {value}" for name, value in size.items()])
 
 
 def _cpu_name() -> str:

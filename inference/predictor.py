@@ -91,11 +91,11 @@ class Predictor:
         self.choice: Verdict | None = None  # why "auto" took the engine that it took
         device = resolve_device(device)
         if engine == AUTO:
-            from inference.engine_choice import choose_engine  # needs torch, which others may not
+            from inference.engine_choice import load_fastest  # needs torch, which others may not
 
-            self.choice = choose_engine(folder, device=device)
-            engine = self.choice.engine
-        self._pipeline = load_pipeline(folder, engine=engine, device=device)
+            self.choice, self._pipeline = load_fastest(folder, device=device)
+        else:
+            self._pipeline = load_pipeline(folder, engine=engine, device=device)
         self.max_batch = max_batch or self._default_batch()
         self.max_queue = max_queue
         if self.max_batch < 1 or max_queue < self.max_batch:

@@ -1,7 +1,6 @@
 """The two ways to load a server: clients that wait for their answers, and a fixed schedule."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Coroutine, Iterable, Sequence
 from itertools import count
@@ -102,8 +101,6 @@ async def _finished(work: Iterable[Coroutine[Any, Any, None]]) -> tuple[float, b
 
     asyncio.run turns Ctrl-C into a cancellation.
     """
-    gc.collect()
-    gc.freeze()  # looking through what is here would hold requests up, and look like the server
     begin = time.process_time()
     tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     interrupted = False

@@ -1,6 +1,7 @@
 """The report of one run: on the screen, and as JSON, CSV, Markdown and a picture in a folder."""
 
 import csv
+import gc
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,6 +102,8 @@ def reporting(command: str, out: Path | None, *, url: str | None = None) -> Iter
     """
     folder = out or RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}-{command}"
     report = Report(command, folder, describe_machine())
+    gc.collect()
+    gc.freeze()  # looking through what is here would hold requests up, and look like the server
     if url is not None:
         report.about |= {"url": url, "server": info(url)}
     try:

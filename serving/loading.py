@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from inference.errors import DeviceLost, SightlineError
 from inference.predictor import Predictor
@@ -23,7 +24,10 @@ class LoadingPredictor:
     """
 
     def __init__(self, load: Callable[[], Predictor]) -> None:
-        self._task = asyncio.ensure_future(asyncio.to_thread(load))
+        # Not to_thread, whose threads stay, and with them OpenMP's helpers of each.
+        thread = ThreadPoolExecutor(1, "load")
+        self._task = asyncio.get_running_loop().run_in_executor(thread, load)
+        thread.shutdown(wait=False)
         self._task.add_done_callback(_end_if_failed)
 
     async def get(self) -> Predictor:
@@ -41,7 +45,7 @@ def end_soon(reason: str) -> None:
     asyncio.get_running_loop().call_later(_ANSWERS_S, os._exit, _FAILED)
 
 
-def _end_if_failed(task: "asyncio.Task[Predictor]") -> None:
+def _end_if_failed(task: "asyncio.Future[Predictor]") -> None:
     if task.cancelled() or (error := task.exception()) is None:
         return
     is_mistake = isinstance(error, SightlineError) and not isinstance(error, DeviceLost)

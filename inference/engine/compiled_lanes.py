@@ -1,6 +1,5 @@
-"""A network compiled for this machine's CPU, an image per core."""
+"""A network compiled for this machine's CPU, images side by side."""
 
-import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,8 +18,6 @@ from inference.engine.cuda_graphs import Compute
 from inference.engine.lanes import CLASSIFIER_LANES, Lanes, faster_alone
 from inference.errors import UsageError
 
-log = logging.getLogger(__name__)
-
 # Weights become constants in the order that the kernels want, and layers that follow each other one
 # kernel. The graph is in C++ and runs without Python's lock, beside the threads that decode. It is
 # one file, for which worker processes are not worth starting.
@@ -28,9 +25,9 @@ _OPTIONS = {"freezing": True, "cpp_wrapper": True, "compile_threads": 1}
 
 
 class CompiledLanes:
-    """A function of images (N, H, W, 3): one of the model's own size runs in a compiled graph.
+    """A function of images (N, H, W, 3). Those of the model's own size run in a compiled graph.
 
-    Images of another size, which a request may ask for, are computed without: compiling takes
+    Images of another size, which a request may ask for, are computed without one: compiling takes
     seconds. There are `count` lanes; see Lanes.
     """
 
@@ -41,7 +38,8 @@ class CompiledLanes:
         self._canvas = (1, side, side, 3)
         self._threads_of_lane = threads // self.count
         # OpenMP keeps helpers for each thread that asks for some. With more of them than cores none
-        # waits awake for the next layer, so one thread alone asks.
+        # waits awake for the next layer, so one thread runs all images that are alone. Lanes ask
+        # for none where there are fewer than 16 cores.
         self._wide_thread = ThreadPoolExecutor(
             1, "wide", initializer=torch.set_num_threads, initargs=(threads,)
         )
@@ -95,11 +93,13 @@ def compiled(module: nn.Module, images_nhwc: Tensor) -> Compute:
         with torch.no_grad(), config.patch(_OPTIONS):
             graph = torch.export.export(module, (images_nhwc,)).module(check_guards=False)
             return cast(Compute, compile(graph, [images_nhwc]))
+    except MemoryError:
+        raise
     except Exception as error:  # of the network's own code, of torch's layers, of the compiler
-        log.debug("compiling failed", exc_info=error)
-        reason = str(error).strip().partition("\n")[0]
+        lines = [*str(error).splitlines(), type(error).__name__]
+        reason = next((line for line in lines if "error:" in line), lines[0])
         raise UsageError(
-            f"engine 'torch_compiled' cannot compile this network here ({reason}); use "
+            f"engine 'torch_compiled' cannot compile this network here ({reason.strip()}); use "
             "'torch_bf16' or 'auto'"
         ) from None
 
@@ -120,8 +120,8 @@ def check_compiling(*, device: str) -> None:
     engine = "engine 'torch_compiled'"
     if device != "cpu":
         raise UsageError(f"{engine} is for CPUs; on a GPU use 'torch_bf16', 'torch_fp16' or 'auto'")
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise UsageError(f"{engine} needs a CPU that computes in bfloat16 (avx512_bf16, AMX)")
+    if not torch.cpu._is_avx512_bf16_supported():
+        raise UsageError(f"{engine} needs a CPU that computes in bfloat16 (avx512_bf16)")
     if compiler() is None:
         raise UsageError(f"{engine} needs a C++ compiler; install g++, or name another one in CXX")
 

@@ -54,7 +54,7 @@ class TorchEngine:
         self._run: Run = self._run_eagerly
 
     def __call__(self, images_nhwc: NDArray[np.uint8]) -> Outputs:
-        """Images (N, H, W, 3) to the network's tensors, on the device, no real one in 16 bits."""
+        """Images (N, H, W, 3) to what the network computes, no real number in 16 bits."""
         return self._run(images_nhwc)
 
     def record(self) -> None:
@@ -62,7 +62,10 @@ class TorchEngine:
         self._run = CudaGraphs(self._eager)
 
     def compile(self, *, side: int, threads: int) -> None:
-        """Run images (side, side, 3) in compiled graphs, on lanes; of such a network as well."""
+        """Run images (side, side, 3) in compiled graphs, on lanes; outputs are NumPy's arrays then.
+
+        The network's work must depend on its input's shape alone.
+        """
         compiled = CompiledLanes(self._network, self._eager, side=side, threads=threads)
         self._run, self.lanes = compiled, compiled.count
 

@@ -1,12 +1,13 @@
 """Engines on a GPU say what the float32 network says on the CPU."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from inference.engine import ENGINES, load_engine
+from inference.engine import load_engine
 from inference.engine.base import as_numpy
 from inference.engine.cuda_graphs import CudaGraphs
 from inference.engine.device_input import DeviceInput
@@ -31,7 +32,7 @@ def crops(count: int, side: int = 64, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LARGEST_DIFFERENCE)
 def test_engines_agree_with_the_cpu_in_batches_of_any_size(folder: ModelFolder, name: str) -> None:
     cpu = load_engine(folder, name="torch", device="cpu")
     gpu = load_engine(folder, name=name, device="cuda")
@@ -48,7 +49,7 @@ def test_the_choice_has_measured_every_engine(folder: ModelFolder) -> None:
     verdict = choose_engine(folder, device="cuda")
     for candidate in verdict.candidates:
         if candidate.refused is not None:
-            assert "slower" in candidate.refused  # what others do on the machine
+            assert re.search("slower|is for CPUs", candidate.refused)  # what others do meanwhile
             continue
         assert candidate.difference is not None
         assert candidate.difference <= TOLERANCE

@@ -8,7 +8,7 @@ import numpy as np
 
 from inference.engine import Engine
 from inference.engine.torch_engine import load
-from inference.errors import DeviceLost, ModelFolderError
+from inference.errors import DeviceLost, ModelFolderError, UsageError
 from inference.model_folder import ModelFolder
 
 
@@ -44,3 +44,7 @@ def load_missing(folder: ModelFolder, *, device: str, threads: int) -> Changed:
 
 def load_on_a_dead_device(folder: ModelFolder, *, device: str, threads: int) -> Changed:
     raise DeviceLost("the device fell off the bus")
+
+
+def load_refused(folder: ModelFolder, *, device: str, threads: int) -> Changed:
+    raise UsageError("its compiler is gone")

@@ -1,15 +1,24 @@
 import json
+import logging
 import math
 import re
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from inference.engine import ENGINES, EXACT_ENGINES
-from inference.engine_choice import TOLERANCE, VERDICTS_FILE, Candidate, Verdict, choose_engine
+from inference.engine_choice import (
+    TOLERANCE,
+    VERDICTS_FILE,
+    Candidate,
+    Verdict,
+    choose_engine,
+    load_fastest,
+)
 from inference.errors import DeviceLost
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.predictor import Predictor
@@ -80,6 +89,22 @@ def test_an_engine_that_came_later_gets_its_trial(
     choose_engine(folder, device="cpu")
     with_engine(monkeypatch, "load_wrong")
     assert "differs by" in trial(choose_engine(folder, device="cpu"))
+
+
+def test_an_engine_that_has_lost_what_it_needs_is_replaced_by_the_next_best(
+    folder: ModelFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    listen: Callable[[str], list[logging.LogRecord]],
+) -> None:
+    heard = listen("inference.engine_choice")
+    with_engine(monkeypatch, "load_refused")
+    seconds = {"other": 0.01, "onnxruntime": 0.02, "torch": 0.03}
+    tried = tuple(Candidate(engine=name, seconds={1: s}) for name, s in seconds.items())
+    verdict = Verdict(engine="other", candidates=tried)
+    monkeypatch.setattr("inference.engine_choice._try_all", lambda *_: verdict)
+    found, pipeline = load_fastest(folder, device="cpu")
+    assert (found, pipeline.engine.name) == (verdict, "onnxruntime")
+    assert "its compiler is gone" in [record.getMessage() for record in heard][-1]
 
 
 def test_a_device_that_dies_meanwhile_is_no_verdict(
