@@ -99,7 +99,9 @@ def test_an_engine_that_has_lost_what_it_needs_is_replaced_by_the_next_best(
     heard = listen("inference.engine_choice")
     with_engine(monkeypatch, "load_refused")
     seconds = {"other": 0.01, "onnxruntime": 0.02, "torch": 0.03}
-    tried = tuple(Candidate(engine=name, seconds={1: s}) for name, s in seconds.items())
+    tried = tuple(
+        Candidate(engine=name, seconds={1: s}, difference=0.0) for name, s in seconds.items()
+    )
     verdict = Verdict(engine="other", candidates=tried)
     monkeypatch.setattr("inference.engine_choice._try_all", lambda *_: verdict)
     found, pipeline = load_fastest(folder, device="cpu")
