@@ -1,5 +1,6 @@
 """A network compiled for this machine's CPU, images side by side."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -89,6 +90,8 @@ def compiled(module: nn.Module, images_nhwc: Tensor) -> Compute:
     """
     from torch._inductor import compile, config  # takes seconds
 
+    # It warns that there is no GPU, which nobody asked for.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     try:
         with torch.no_grad(), config.patch(_OPTIONS):
             graph = torch.export.export(module, (images_nhwc,)).module(check_guards=False)
