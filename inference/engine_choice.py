@@ -53,11 +53,6 @@ class Verdict(BaseModel):
     engine: str
     candidates: tuple[Candidate, ...]
 
-    def ranking(self) -> list[str]:
-        """All engines that may be taken, the fastest first."""
-        right = [candidate for candidate in self.candidates if candidate.refused is None]
-        return [candidate.engine for candidate in sorted(right, key=_seconds_per_image)]
-
     def is_about(self, engines: Iterable[str]) -> bool:
         """Whether it has tried just these: there may be others since."""
         return {candidate.engine for candidate in self.candidates} == set(engines)
@@ -73,7 +68,7 @@ def load_fastest(folder: ModelFolder, *, device: str) -> tuple[Verdict, Pipeline
     the next best one is loaded. Raises as `load_pipeline` does when none can be.
     """
     verdict = choose_engine(folder, device=device)
-    *better, last = verdict.ranking()
+    *better, last = _ranking(verdict.candidates)
     for engine in better:
         try:
             return verdict, load_pipeline(folder, engine=engine, device=device)
@@ -129,8 +124,14 @@ def _try_all(folder: ModelFolder, device: str) -> Verdict:
     for size in (_DETECTOR_BATCHES if is_detector else _BATCHES)[device]:
         for name, seconds in _race(pipelines, [items[0]] * size).items():
             candidates[name].seconds[size] = seconds
-    fastest = min(pipelines, key=lambda name: _seconds_per_image(candidates[name]))
-    return Verdict(engine=fastest, candidates=tuple(candidates.values()))
+    tried = tuple(candidates.values())
+    return Verdict(engine=_ranking(tried)[0], candidates=tried)
+
+
+def _ranking(candidates: Sequence[Candidate]) -> list[str]:
+    """Names of the engines that may be taken, the fastest first."""
+    right = [candidate for candidate in candidates if candidate.refused is None]
+    return [candidate.engine for candidate in sorted(right, key=_seconds_per_image)]
 
 
 def _refusal(
